@@ -1,0 +1,33 @@
+"""charrnn: learn the style of any text and write more of it, one character at a time.
+
+    import charrnn
+
+    model = charrnn.train("shakespeare.txt", budget=90)
+    print("".join(model.generate(prime="ROMEO:", temperature=0.8)))
+    model = charrnn.load("checkpoints/shakespeare")
+
+Importing this package imports neither torch nor numpy; what is used brings in what it needs.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from charrnn.api import Model, evaluate, load, resume, train
+    from charrnn.errors import CharRNNError
+    from charrnn.vocabulary import Vocabulary
+
+__all__ = ["CharRNNError", "Model", "Vocabulary", "evaluate", "load", "resume", "train"]
+
+_HOMES = {"CharRNNError": "charrnn.errors", "Vocabulary": "charrnn.vocabulary"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'charrnn' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES.get(name, "charrnn.api")), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

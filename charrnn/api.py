@@ -1,0 +1,249 @@
+"""What Python users and the command line both call. Only training imports torch, when called."""
+
+import codecs
+import os
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from charrnn import checkpoint, run_folder, sealed_file
+from charrnn.checkpoint import Checkpoint
+from charrnn.corpus import source
+from charrnn.corpus.encoded import MIN_SPLIT, EncodedCorpus, SplitConfig, SplitName
+from charrnn.corpus.source import Source
+from charrnn.errors import CorpusError, RunError, UsageError
+from charrnn.inference import NumpyStepper
+from charrnn.model.config import ModelConfig
+from charrnn.run_folder import RunFolder
+from charrnn.sampling.config import SamplingConfig
+from charrnn.sampling.generator import generate_ids
+from charrnn.scoring import Score, StepScorer, score_carried
+from charrnn.training.events import Event, StopRequest
+from charrnn.training.plan import CorpusPlan, Plan, TrainingRequest
+from charrnn.vocabulary import Unknown, Vocabulary
+
+if TYPE_CHECKING:
+    from charrnn.training.run import TrainingRun
+
+Clock = Callable[[], float]
+Corpus = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+class Model:
+    """A trained model, ready to write and to judge text."""
+
+    def __init__(self, path: Path, loaded: Checkpoint) -> None:
+        self.path = path
+        self.checkpoint = loaded
+        self.stepper = NumpyStepper(loaded.config, loaded.weights)
+
+    @property
+    def name(self) -> str:
+        """The run's name: that of the folder the file lies in."""
+        return self.path.resolve().parent.name
+
+    @property
+    def config(self) -> ModelConfig:
+        """The architecture."""
+        return self.checkpoint.config
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The symbols it knows."""
+        return self.checkpoint.vocabulary
+
+    def generate(
+        self,
+        prime: str = "",
+        *,
+        temperature: float = 1.0,
+        length: int = 1000,
+        seed: int | None = None,
+        unknown: Unknown = "error",
+    ) -> Iterator[str]:
+        """Return an iterator over `length` new characters (-1: without end) that follow `prime`.
+
+        Each item is a character; in byte mode, whatever text has become complete. Without a
+        seed the text is another one each time. Raises VocabularyError for an unknown character in
+        `prime` (unless `unknown` is "skip" or "replace") and UsageError for a value out of range,
+        at once.
+        """
+        config = SamplingConfig(new_seed() if seed is None else seed, temperature, length)
+        return self._decoded(self.generate_ids(prime, config, unknown))
+
+    def generate_ids(
+        self, prime: str, config: SamplingConfig, unknown: Unknown = "error"
+    ) -> Iterator[int]:
+        """The same as ids of the vocabulary."""
+        ids = self.vocabulary.encode(prime, unknown)
+        return generate_ids(self.stepper, ids if len(ids) else self.vocabulary.start(), config)
+
+    def _decoded(self, ids: Iterator[int]) -> Iterator[str]:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        for symbol in ids:
+            text = decoder.decode(self.vocabulary.decode_bytes([symbol]))
+            if text:
+                yield text
+        if rest := decoder.decode(b"", final=True):
+            yield rest
+
+
+def new_seed() -> int:
+    """A seed nobody chose, short enough to type again."""
+    return secrets.randbelow(2**31)
+
+
+def load(model: str | os.PathLike[str] | None = None) -> Model:
+    """Load a model by run name, folder or file; None means $CHARRNN_MODEL, else the newest run.
+
+    Raises CheckpointError if there is none or it is damaged.
+    """
+    path = run_folder.find_model(None if model is None else os.fspath(model))
+    return Model(path, checkpoint.read(path))
+
+
+def evaluate(model: Model, split: SplitName = "validation", corpus: Corpus | None = None) -> Score:
+    """Score a split of the text that `model` learned from, its state carried from start to end.
+
+    The text is looked for where the run's plan says, unless `corpus` says where it is now.
+    Raises CorpusError if it is not that text any more, UsageError if the split is empty.
+    """
+    record = model.checkpoint.corpus
+    if corpus is None:
+        plan_file = RunFolder(model.path.parent).plan
+        if not plan_file.is_file():
+            raise CorpusError(f"{str(model.path)!r} has no plan.json beside it: name the --corpus")
+        corpus = _sources(_read_plan(plan_file), RunFolder(model.path.parent))
+    splits = SplitConfig(record.val_frac, record.test_frac)
+    text = source.read(_located(_arguments(corpus)), as_bytes=model.vocabulary.is_bytes)
+    encoded = EncodedCorpus.from_text(text, record.name, splits)
+    if encoded.sha256 != record.sha256:
+        raise CorpusError(
+            f"the text of {record.name!r} has changed since this model learned from it"
+        )
+    ids = encoded.split(split)
+    if len(ids) < MIN_SPLIT:
+        raise UsageError(f"--split {split}: this model was trained without one (--test-frac 0)")
+    return score_carried(StepScorer(model.stepper), ids)
+
+
+def train(
+    corpus: Corpus,
+    *,
+    name: str | None = None,
+    replace: bool = False,
+    as_bytes: bool = False,
+    on_event: Callable[[Event], None] | None = None,
+    stop: StopRequest | None = None,
+    elapsed: Clock | None = None,
+    stdin: BinaryIO | None = None,
+    **options: Any,
+) -> Model:
+    """Learn from `corpus` (paths, folders, `-`, `stdlib`) and return the best model.
+
+    `options` are those of `charrnn train`, by the names in TrainingRequest: `budget=90` (seconds),
+    `steps=1000`, `hidden_size=512` and so on. Raises UsageError, CorpusError or RunError before
+    anything is written.
+    """
+    arguments = _arguments(corpus)
+    request = TrainingRequest(**options)
+    sources = _located(arguments)
+    run_name = sources[0].stem if name is None else run_folder.check_name(name)
+    if name is not None and not replace:
+        run_folder.check_free(run_name)
+    text = source.read(sources, as_bytes=as_bytes, stdin=stdin)
+    encoded = EncodedCorpus.from_text(text, run_name, request.split_config())
+
+    from charrnn.training.planning import make_plan
+    from charrnn.training.run import TrainingRun
+
+    clock = elapsed or _stopwatch()
+    from_stdin = any(one.kind == "stdin" for one in sources)
+    corpus_plan = CorpusPlan(
+        name=", ".join(one.stem for one in sources),
+        arguments=tuple(arguments),
+        sources=() if from_stdin else tuple(map(_absolute, sources)),
+        as_bytes=as_bytes,
+        sha256=encoded.sha256,
+        num_symbols=len(encoded.ids),
+        splits=encoded.splits,
+    )
+    plan, notes = make_plan(request, encoded, corpus_plan, clock)
+    folder = run_folder.create(run_name, explicit=name is not None, replace=replace)
+    if from_stdin:
+        data = text if isinstance(text, bytes) else text.encode()
+        sealed_file.write_atomically(folder.corpus, data)
+    sealed_file.write_atomically(folder.plan, plan.to_json().encode())
+    return _carry_out(TrainingRun(plan, encoded, folder, clock, notes), on_event, stop)
+
+
+def resume(
+    name: str,
+    *,
+    on_event: Callable[[Event], None] | None = None,
+    stop: StopRequest | None = None,
+    elapsed: Clock | None = None,
+) -> Model:
+    """Continue the run called `name` as if it had never stopped, and return its best model.
+
+    Raises RunError if there is no such run, CorpusError if its text has changed.
+    """
+    folder = run_folder.find_run(name)
+    plan = _read_plan(folder.plan)
+    text = source.read(_located(_sources(plan, folder)), as_bytes=plan.corpus.as_bytes)
+    encoded = EncodedCorpus.from_text(text, plan.corpus.name, plan.corpus.splits)
+    if encoded.sha256 != plan.corpus.sha256:
+        raise CorpusError(
+            f"the text of run {name!r} has changed; it cannot be resumed, only trained anew"
+        )
+
+    from charrnn.training.run import TrainingRun
+
+    run = TrainingRun(plan, encoded, folder, elapsed or _stopwatch())
+    run.resume()
+    return _carry_out(run, on_event, stop)
+
+
+def _carry_out(
+    run: "TrainingRun", on_event: Callable[[Event], None] | None, stop: StopRequest | None
+) -> Model:
+    for event in run.events(stop or StopRequest()):
+        if on_event is not None:
+            on_event(event)
+    return load(run.folder.model)
+
+
+def _arguments(corpus: Corpus) -> list[str]:
+    if isinstance(corpus, str | os.PathLike):
+        return [os.fspath(corpus)]
+    return [os.fspath(argument) for argument in corpus]
+
+
+def _located(arguments: Sequence[str]) -> list[Source]:
+    if not arguments:
+        raise UsageError("no text to learn from: name a file, a folder, - for stdin, or stdlib")
+    return [source.locate(argument) for argument in arguments]
+
+
+def _absolute(one: Source) -> str:
+    return source.STDLIB if one.kind == "stdlib" else str(one.path.resolve())
+
+
+def _sources(plan: Plan, folder: RunFolder) -> tuple[str, ...]:
+    """Where the text of a run can be read again: text from stdin was kept in the run's folder."""
+    return plan.corpus.sources or (str(folder.corpus),)
+
+
+def _read_plan(path: Path) -> Plan:
+    try:
+        return Plan.from_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RunError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
+
+
+def _stopwatch() -> Clock:
+    import time
+
+    started = time.monotonic()
+    return lambda: time.monotonic() - started

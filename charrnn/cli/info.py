@@ -1,0 +1,144 @@
+"""`charrnn info` and `charrnn list`: what a model is, and which runs there are."""
+
+import json
+import sys
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from charrnn.cli.terminal import Color, ColorOption, JsonOption, ModelArgument, make_console
+
+if TYPE_CHECKING:
+    from charrnn.api import Model
+    from charrnn.checkpoint import Checkpoint
+
+
+def info(
+    model: ModelArgument = None, as_json: JsonOption = False, color: ColorOption = Color.AUTO
+) -> None:
+    """Show what a model is, where it came from and how well it does."""
+    from charrnn import api
+
+    loaded = api.load(model)
+    if as_json:
+        print(json.dumps(_record(loaded), ensure_ascii=False))
+        return
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 2))
+    for label, value in _rows(loaded):
+        table.add_row(f"[bold]{label}[/]", value)
+    make_console(sys.stdout, color).print(table)
+
+
+def list_runs(as_json: JsonOption = False, color: ColorOption = Color.AUTO) -> None:
+    """List the runs in ./checkpoints, newest first."""
+    from charrnn import checkpoint, run_folder
+    from charrnn.api import Model
+    from charrnn.errors import CheckpointError
+
+    models = []
+    for folder in run_folder.list_runs():
+        try:
+            models.append(Model(folder.model, checkpoint.read(folder.model)))
+        except CheckpointError as error:
+            print(f"charrnn: {error}", file=sys.stderr)
+    if as_json:
+        for model in models:
+            print(json.dumps(_record(model), ensure_ascii=False))
+        return
+    if not models:
+        print("no runs in checkpoints/ yet; `charrnn train FILE` makes one", file=sys.stderr)
+        return
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("run", "bits/char", "model", "parameters", "corpus", "steps", "written"):
+        table.add_column(heading, justify="right" if heading in ("bits/char", "steps") else "left")
+    for model in models:
+        loaded = model.checkpoint
+        table.add_row(
+            escape(model.name),
+            _bits(loaded),
+            _shape(loaded),
+            f"{loaded.config.num_parameters():,}",
+            escape(loaded.corpus.name),
+            f"{loaded.step:,}",
+            _written(model.path),
+        )
+    make_console(sys.stdout, color).print(table)
+
+
+def _record(model: "Model") -> dict[str, Any]:
+    loaded = model.checkpoint
+    return {
+        "name": model.name,
+        "path": str(model.path),
+        "written": _written(model.path),
+        "model": asdict(loaded.config),
+        "num_parameters": loaded.config.num_parameters(),
+        "characters": loaded.vocabulary.characters,
+        "is_bytes": loaded.vocabulary.is_bytes,
+        "corpus": asdict(loaded.corpus),
+        "losses": asdict(loaded.losses),
+        "step": loaded.step,
+        "training": loaded.training,
+        "versions": loaded.versions,
+    }
+
+
+def _rows(model: "Model") -> list[tuple[str, str]]:
+    from rich.markup import escape
+
+    loaded = model.checkpoint
+    unit = "bytes" if loaded.vocabulary.is_bytes else "characters"
+    loop = loaded.training.get("loop", {})
+    return [
+        ("model", escape(str(model.path))),
+        ("written", _written(model.path)),
+        ("network", f"{_shape(loaded)}, {loaded.config.num_parameters():,} parameters"),
+        ("vocabulary", f"{len(loaded.vocabulary)} {unit}: {escape(_shown(loaded))}"),
+        ("corpus", f"{escape(loaded.corpus.name)}, {loaded.corpus.num_symbols:,} {unit}"),
+        ("corpus sha256", loaded.corpus.sha256),
+        ("validation", _validation(loaded)),
+        ("trained", f"{loaded.step:,} of {loop.get('steps', loaded.step):,} steps"),
+        ("engine", f"{loop.get('engine')} {loop.get('precision')}, {loop.get('threads')} threads"),
+        ("versions", ", ".join(f"{name} {value}" for name, value in loaded.versions.items())),
+    ]
+
+
+def _shape(loaded: "Checkpoint") -> str:
+    """`lstm 2x128`: cell, layers, units."""
+    config = loaded.config
+    return f"{config.cell} {config.num_layers}x{config.hidden_size}"
+
+
+def _shown(loaded: "Checkpoint") -> str:
+    """The vocabulary on one line, control characters escaped, long ones shortened."""
+    characters = loaded.vocabulary.characters
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in characters[:100])
+    return text + (" ..." if len(characters) > 100 else "")
+
+
+def _bits(loaded: "Checkpoint") -> str:
+    from charrnn.scoring import bits
+
+    nats = loaded.losses.val_nats
+    return "-" if nats is None else f"{'' if loaded.losses.val_carried else '~'}{bits(nats):.3f}"
+
+
+def _validation(loaded: "Checkpoint") -> str:
+    losses = loaded.losses
+    if losses.val_nats is None:
+        return "not measured yet"
+    how = "state carried" if losses.val_carried else "estimate made while training"
+    return (
+        f"{_bits(loaded)} bits/char, {losses.val_nats:.4f} nats over {losses.val_characters:,} "
+        f"characters ({how})"
+    )
+
+
+def _written(path: Path) -> str:
+    return datetime.fromtimestamp(path.stat().st_mtime).strftime("%Y-%m-%d %H:%M:%S")

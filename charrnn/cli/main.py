@@ -1,0 +1,82 @@
+"""The command `charrnn`: it parses, calls one function of the API, and says errors in one line."""
+
+import os
+import sys
+import time
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from charrnn.cli.evaluate import evaluate
+from charrnn.cli.info import info, list_runs
+from charrnn.cli.sample import sample
+from charrnn.cli.train import train
+from charrnn.errors import CharRNNError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="charrnn",
+    help="Learn the style of any text and write more of it, one character at a time.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(train)
+app.command()(sample)
+app.command("eval")(evaluate)
+app.command()(info)
+app.command("list")(list_runs)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"charrnn {version('charrnn')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    started = time.monotonic()
+    try:
+        code = app(obj=started, standalone_mode=False) or 0
+        sys.stdout.flush()
+    except CharRNNError as error:
+        code = _fail(str(error), error.exit_code)
+    except TyperException as error:
+        code = _fail(error.format_message(), error.exit_code)
+    except BrokenPipeError:
+        _discard_stdout()
+        code = 0
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except OSError as error:
+        place = f" {error.filename!r}" if error.filename else ""
+        code = _fail(f"{error.strerror or error}{place}", 1)
+    sys.exit(code)
+
+
+def _fail(message: str, code: int) -> int:
+    if message:
+        print(f"charrnn: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def _discard_stdout() -> None:
+    """Nobody reads any more: let what is still buffered go nowhere, without a word."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -1,0 +1,174 @@
+"""How a training run looks: a bar on a terminal, plain lines elsewhere; all of it on stderr."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from charrnn.cli.quantities import format_duration
+from charrnn.cli.terminal import Color, make_console
+from charrnn.scoring import bits
+from charrnn.training.events import (
+    EvalReport,
+    Event,
+    RunFinished,
+    RunStarted,
+    SampleReport,
+    StepReport,
+)
+from charrnn.training.plan import Plan
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from tqdm import tqdm
+
+LOG_LINES = 20
+"""Progress lines that a whole run writes where there is no terminal."""
+
+
+class TrainingDisplay:
+    """Shows the events of one run."""
+
+    def __init__(self, color: Color) -> None:
+        self._console = make_console(sys.stderr, color)
+        self._bar: tqdm[Any] | None = None
+        self._steps = 0
+        self._logged = 0
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        match event:
+            case RunStarted():
+                self._show_start(event)
+            case StepReport():
+                self._show_step(event)
+            case EvalReport():
+                self._show_eval(event)
+            case SampleReport():
+                self._show_sample(event)
+            case RunFinished():
+                self._show_end(event)
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _show_start(self, event: RunStarted) -> None:
+        plan = event.plan
+        self._steps = plan.training.steps
+        for note in event.notes:
+            self._print(note)
+        _print_grid(self._console, _plan_rows(plan, event.folder))
+        self._console.print(f"repeat with: {plan.command()}", soft_wrap=True, markup=False)
+        if event.step:
+            self._print(f"resumed after step {event.step:,}")
+        if sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(
+                total=self._steps,
+                initial=event.step,
+                file=sys.stderr,
+                unit="step",
+                dynamic_ncols=True,
+                bar_format="{percentage:3.0f}% |{bar}| {elapsed} < {remaining}{postfix}",
+            )
+
+    def _show_step(self, event: StepReport) -> None:
+        figures = f"train {bits(event.train_nats):.3f} bits/char, {event.chars_per_s:,.0f} chars/s"
+        if self._bar is not None:
+            self._bar.set_postfix_str(figures, refresh=False)
+            self._bar.update(event.step - self._bar.n)
+        elif event.step * LOG_LINES // self._steps > self._logged:
+            self._logged = event.step * LOG_LINES // self._steps
+            self._print(f"{_at(event.step, self._steps, event.elapsed_s)} {figures}")
+
+    def _show_eval(self, event: EvalReport) -> None:
+        if event.carried:
+            return
+        best = ", best so far" if event.best else ""
+        self._print(
+            f"{_at(event.step, self._steps, event.elapsed_s)} "
+            f"validation ~{_loss(event.val_nats)}{best}"
+        )
+
+    def _show_sample(self, event: SampleReport) -> None:
+        for line in event.text.strip("\n").splitlines()[:4]:
+            self._print(f"    {''.join(c for c in line if c.isprintable())}")
+
+    def _show_end(self, event: RunFinished) -> None:
+        self.close()
+        name = event.model.parent.name
+        if event.reason == "already finished":
+            self._print(f"{name} is finished already: all {event.step:,} steps are done")
+            return
+        if event.reason == "interrupted":
+            self._print(f"stopped after step {event.step:,}, everything is saved")
+            self._print(f"resume with: charrnn train --resume {name}")
+            return
+        if event.reason == "deadline":
+            self._print(
+                "this machine was slower than measured at the start: stopped at the budget, "
+                f"after {event.step:,} of {self._steps:,} steps"
+            )
+        rows = [("model", str(event.model)), ("time", format_duration(event.elapsed_s))]
+        if event.val_nats is not None:
+            rows.append(("validation", f"{_loss(event.val_nats)}, state carried"))
+        rows.append(("write with", f"charrnn sample {name} --temp 0.8"))
+        _print_grid(self._console, rows)
+
+    def _print(self, line: str) -> None:
+        if self._bar is not None:
+            self._bar.clear()
+        self._console.print(line, markup=False, soft_wrap=True)
+        if self._bar is not None:
+            self._bar.refresh()
+
+
+def _plan_rows(plan: Plan, folder: Path) -> list[tuple[str, str]]:
+    model, training, corpus = plan.model, plan.training, plan.corpus
+    unit = "bytes" if corpus.as_bytes else "characters"
+    read = training.steps * training.batch_size * training.seq_len
+    trained_on = corpus.num_symbols * (1 - corpus.splits.val_frac - corpus.splits.test_frac)
+    embedding = f", embedding {model.embedding_size}" if model.embedding_size else ", one-hot input"
+    rows = [
+        ("run", str(folder)),
+        ("text", f"{corpus.name}: {corpus.num_symbols:,} {unit}, {model.vocab_size} distinct"),
+        (
+            "model",
+            f"{model.cell} {model.num_layers}x{model.hidden_size}{embedding}, "
+            f"dropout {model.dropout:g}, {model.num_parameters():,} parameters",
+        ),
+        (
+            "training",
+            f"{training.steps:,} steps of {training.batch_size} streams x {training.seq_len} "
+            f"characters, {read / trained_on:.1f} epochs, lr {plan.optimizer.lr:g}",
+        ),
+        (
+            "engine",
+            f"{training.engine} {training.precision} on {training.device}, "
+            f"{training.threads} threads, seed {training.seed}",
+        ),
+    ]
+    if plan.budget_s is not None:
+        rows.append(("budget", format_duration(plan.budget_s)))
+    return rows
+
+
+def _print_grid(console: "Console", rows: list[tuple[str, str]]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    grid = Table.grid(padding=(0, 2))
+    for label, value in rows:
+        grid.add_row(f"[bold]{label}[/]", escape(value))
+    console.print(grid)
+
+
+def _at(step: int, steps: int, elapsed_s: float) -> str:
+    return f"{format_duration(elapsed_s):>7} {step:>{len(f'{steps:,}')},}/{steps:,}"
+
+
+def _loss(nats: float) -> str:
+    return f"{bits(nats):.3f} bits/char ({nats:.4f} nats)"

@@ -1,0 +1,43 @@
+"""Numbers as people type them: 10k, 5M; 90s, 5m, 2h."""
+
+import typer
+
+_SIZES = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
+_DURATIONS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def parse_size(text: str) -> int:
+    """`10k` -> 10000; also M and G, in either case, and negative numbers."""
+    digits, unit = _parted(text.lower())
+    try:
+        size = float(digits) * _SIZES[unit]
+        if size != int(size):
+            raise ValueError
+    except (KeyError, ValueError, OverflowError) as error:
+        raise typer.BadParameter(
+            f"{text!r} is not a whole number such as 500, 10k or 5M"
+        ) from error
+    return int(size)
+
+
+def parse_duration(text: str) -> float:
+    """`90s`, `5m`, `2h` -> seconds; a bare number is seconds."""
+    digits, unit = _parted(text.lower())
+    try:
+        return float(digits) * _DURATIONS[unit]
+    except (KeyError, ValueError) as error:
+        raise typer.BadParameter(f"{text!r} is not a time such as 90s, 5m or 2h") from error
+
+
+def format_duration(seconds: float) -> str:
+    """75.2 -> `1m 15s`."""
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes}m" if hours else f"{minutes}m {rest}s"
+
+
+def _parted(text: str) -> tuple[str, str]:
+    digits = text.rstrip("abcdefghijklmnopqrstuvwxyz ")
+    return digits, text[len(digits) :].strip()

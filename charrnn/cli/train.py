@@ -1,0 +1,285 @@
+"""`charrnn train`: any text in, a model out."""
+
+import sys
+import time
+from typing import Annotated, Literal
+
+import typer
+
+from charrnn.cli.quantities import parse_duration, parse_size
+from charrnn.cli.terminal import Color, ColorOption, QuietOption
+
+MODEL = "Model"
+STOPPING = "When to stop (one of these; 3m if none)"
+TRAINING = "Training"
+RUN = "The run"
+
+
+def train(
+    context: typer.Context,
+    corpus: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="CORPUS...",
+            help="Files, folders, - (stdin), or stdlib: Python's own source.",
+            show_default=False,
+        ),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="The run's name; by default the text's.", rich_help_panel=RUN),
+    ] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Go on with a run that was stopped.", rich_help_panel=RUN
+        ),
+    ] = None,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Write over a run of that --name.", rich_help_panel=RUN),
+    ] = False,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            parser=parse_duration,
+            metavar="TIME",
+            help="Wall time of the whole command: 90s, 5m, 2h.",
+            rich_help_panel=STOPPING,
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            parser=parse_size, metavar="N", help="Optimizer steps.", rich_help_panel=STOPPING
+        ),
+    ] = None,
+    epochs: Annotated[
+        float | None,
+        typer.Option(metavar="N", help="Readings of the training text.", rich_help_panel=STOPPING),
+    ] = None,
+    cell: Annotated[
+        Literal["rnn", "gru", "lstm"] | None,
+        typer.Option(help="The recurrence.", show_default="lstm", rich_help_panel=MODEL),
+    ] = None,
+    num_layers: Annotated[
+        int | None,
+        typer.Option(metavar="L", help="Layers.", show_default="1", rich_help_panel=MODEL),
+    ] = None,
+    hidden_size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="H", help="Units in each layer.", show_default="256", rich_help_panel=MODEL
+        ),
+    ] = None,
+    embedding_size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="E",
+            help="Width of a linear embedding of the one-hot input; 0 for none.",
+            show_default="64",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    dropout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P",
+            help="Units dropped between layers and on the output.",
+            show_default="0.1",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="B", help="Parallel streams.", show_default="32", rich_help_panel=TRAINING
+        ),
+    ] = None,
+    seq_len: Annotated[
+        int | None,
+        typer.Option(
+            metavar="T",
+            help="Characters that the gradient reaches back.",
+            show_default="64",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    reset_prob: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P",
+            help="Chance that a stream begins a window with an empty state.",
+            show_default="0.01",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    lr: Annotated[
+        float | None,
+        typer.Option(help="Learning rate.", show_default="0.004", rich_help_panel=TRAINING),
+    ] = None,
+    warmup_steps: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Steps until it is reached.",
+            show_default="50",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    weight_decay: Annotated[
+        float | None,
+        typer.Option(help="Of matrices (AdamW).", show_default="0.01", rich_help_panel=TRAINING),
+    ] = None,
+    clip_norm: Annotated[
+        float | None,
+        typer.Option(help="Largest gradient norm.", show_default="1", rich_help_panel=TRAINING),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Of weights and dropout.", show_default="0", rich_help_panel=TRAINING),
+    ] = None,
+    eval_every: Annotated[
+        int | None,
+        typer.Option(
+            parser=parse_size,
+            metavar="N",
+            help="Steps between evaluations and saves.",
+            show_default="a tenth of the run",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    eval_chars: Annotated[
+        int | None,
+        typer.Option(
+            parser=parse_size,
+            metavar="N",
+            help="Characters that each reads, about.",
+            show_default="4 % of the time",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    val_frac: Annotated[
+        float | None,
+        typer.Option(
+            help="Validation: this much of the text's end.",
+            show_default="0.1",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    test_frac: Annotated[
+        float | None,
+        typer.Option(help="Test: the very end.", show_default="0", rich_help_panel=TRAINING),
+    ] = None,
+    as_bytes: Annotated[
+        bool, typer.Option("--bytes", help="Learn bytes: for text that is not UTF-8.")
+    ] = False,
+    engine: Annotated[
+        Literal["torch", "reference"] | None,
+        typer.Option(help="What runs the recurrence.", show_default="torch", rich_help_panel=RUN),
+    ] = None,
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"],
+        typer.Option(help="Of matrix products; auto takes the faster.", rich_help_panel=RUN),
+    ] = "auto",
+    device: Annotated[
+        Literal["cpu", "cuda"] | None,
+        typer.Option(show_default="cuda if there is one", rich_help_panel=RUN),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(metavar="N", show_default="all CPUs", rich_help_panel=RUN),
+    ] = None,
+    quiet: QuietOption = False,
+    color: ColorOption = Color.AUTO,
+) -> None:
+    """Learn from text; the best model is kept in checkpoints/NAME/model.safetensors.
+
+    With --resume, the plan of the stopped run decides everything, and no other option applies.
+    """
+    from charrnn import api
+    from charrnn.cli.interrupts import EXIT_BASE, Interrupts
+    from charrnn.cli.progress import TrainingDisplay
+    from charrnn.errors import UsageError
+    from charrnn.training.events import Event, RunStarted, StopRequest
+
+    if resume is not None:
+        _refuse_others_with_resume(context)
+    elif not corpus:
+        raise UsageError("no text to learn from: name a file, a folder, - for stdin, or stdlib")
+    elif replace and name is None:
+        raise UsageError("--replace needs the --name of the run to write over")
+    if corpus and "-" in corpus and sys.stdin.isatty() and not quiet:
+        print(
+            "reading text from the terminal; end it with Ctrl-D on a line of its own",
+            file=sys.stderr,
+        )
+
+    stop = StopRequest()
+    display = TrainingDisplay(color)
+    with Interrupts(stop) as interrupts:
+
+        def on_event(event: Event) -> None:
+            if isinstance(event, RunStarted):
+                interrupts.install()
+            if not quiet:
+                display.show(event)
+
+        def elapsed() -> float:
+            started: float = context.obj
+            return time.monotonic() - started
+
+        try:
+            if resume is not None:
+                api.resume(resume, on_event=on_event, stop=stop, elapsed=elapsed)
+            else:
+                api.train(
+                    corpus or (),
+                    name=name,
+                    replace=replace,
+                    as_bytes=as_bytes,
+                    cell=cell,
+                    num_layers=num_layers,
+                    hidden_size=hidden_size,
+                    embedding_size=embedding_size,
+                    dropout=dropout,
+                    lr=lr,
+                    warmup_steps=warmup_steps,
+                    weight_decay=weight_decay,
+                    clip_norm=clip_norm,
+                    batch_size=batch_size,
+                    seq_len=seq_len,
+                    reset_prob=reset_prob,
+                    budget=budget,
+                    steps=steps,
+                    epochs=epochs,
+                    eval_every=eval_every,
+                    eval_chars=eval_chars,
+                    seed=seed,
+                    engine=engine,
+                    precision=None if precision == "auto" else precision,
+                    device=device,
+                    threads=threads,
+                    val_frac=val_frac,
+                    test_frac=test_frac,
+                    on_event=on_event,
+                    stop=stop,
+                    elapsed=elapsed,
+                )
+        finally:
+            display.close()
+    if stop.signal is not None:
+        raise typer.Exit(EXIT_BASE + stop.signal)
+
+
+def _refuse_others_with_resume(context: typer.Context) -> None:
+    """Raise UsageError if anything was given that the resumed run's own plan decides."""
+    from charrnn.errors import UsageError
+
+    for parameter, value in context.params.items():
+        source = context.get_parameter_source(parameter)
+        given = source is not None and source.name == "COMMANDLINE" and value
+        if given and parameter not in ("resume", "quiet", "color"):
+            raise UsageError(
+                f"--resume goes on with the run's own plan: leave out {parameter.replace('_', '-')}"
+            )

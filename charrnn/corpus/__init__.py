@@ -1,0 +1,1 @@
+"""From anything readable to windows of ids."""

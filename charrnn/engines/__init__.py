@@ -1,0 +1,1 @@
+"""The recurrent stack over one window, fast: one interface, several makers."""

@@ -1,0 +1,52 @@
+"""What an engine is: the whole recurrent stack over one window of T steps and B streams.
+
+An engine reads ids and returns the top layer's outputs and the final state, differentiably in every
+weight. State and dropout masks are arguments; nothing is kept between calls.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, TypeAlias
+
+from torch import Tensor
+
+from charrnn.model.config import CellName
+
+State: TypeAlias = tuple[Tensor, ...]
+"""(h,) or (h, c), each (L, B, H)."""
+Masks: TypeAlias = Sequence[Tensor]
+"""L - 1 dropout masks (T, B, H) between layers, already divided by the kept fraction; or none."""
+
+
+class LayerWeights(NamedTuple):
+    """One layer's parameters in torch's layout, G gate blocks of H rows."""
+
+    weight_ih: Tensor  # (G*H, I)
+    weight_hh: Tensor  # (G*H, H)
+    bias_ih: Tensor  # (G*H,)
+    bias_hh: Tensor  # (G*H,)
+
+
+class Engine(Protocol):
+    """Runs the stack of one kind of cell over a window."""
+
+    name: str
+
+    def __call__(
+        self,
+        cell: CellName,
+        ids: Tensor,
+        embedding: Tensor | None,
+        layers: Sequence[LayerWeights],
+        state: State,
+        masks: Masks,
+    ) -> tuple[Tensor, State]:
+        """Ids (T, B), embedding (V, E) or None for one-hot -> outputs (T, B, H), final state."""
+
+
+def input_table(embedding: Tensor | None, first: LayerWeights) -> Tensor:
+    """The first layer's share of each symbol, (V, G*H): one-hot times W_ih^T is a row of W_ih^T.
+
+    A learned linear embedding of the one-hot folds into the same table.
+    """
+    rows = first.weight_ih.T if embedding is None else embedding @ first.weight_ih.T
+    return rows + first.bias_ih

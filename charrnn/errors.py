@@ -1,0 +1,39 @@
+"""Everything charrnn raises on purpose, as one tree.
+
+    CharRNNError              exit code 1: something failed, and it says what to do
+    ├── UsageError            exit code 2: the words of the command (or call) are wrong
+    ├── CorpusError           a text is missing, unreadable, not text, or too short
+    ├── VocabularyError       a symbol that the model has never seen
+    ├── CheckpointError       a model or training file is missing, damaged or not ours
+    └── RunError              a run exists already, is missing, or cannot be continued
+
+Every message is one line that names the offending value and the way out.
+"""
+
+
+class CharRNNError(Exception):
+    """A mistake or failure that is worth one clear line and no traceback."""
+
+    exit_code = 1
+
+
+class UsageError(CharRNNError):
+    """An option is out of its range, or two options contradict each other."""
+
+    exit_code = 2
+
+
+class CorpusError(CharRNNError):
+    """A text is missing, unreadable, not text, or too short to learn from."""
+
+
+class VocabularyError(CharRNNError):
+    """A symbol is not in the vocabulary."""
+
+
+class CheckpointError(CharRNNError):
+    """A model or training file is missing, damaged, or not one of ours."""
+
+
+class RunError(CharRNNError):
+    """A run exists already, is missing, or cannot be continued."""

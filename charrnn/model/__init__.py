@@ -1,0 +1,1 @@
+"""The network: its sizes, its equations, and the module that learns."""

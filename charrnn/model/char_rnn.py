@@ -1,0 +1,99 @@
+"""CharRNN: one-hot input (or a linear embedding of it), a recurrent stack, a linear decoder."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from charrnn.engines.interface import Engine, LayerWeights, State
+from charrnn.model.config import STATES, ModelConfig
+
+LAYER_PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+
+class CharRNN(nn.Module):
+    """Predicts the next symbol of each stream.
+
+    Parameters have torch's names and layout, so the part below `rnn.` loads straight into
+    nn.LSTM(E or V, H, L), nn.GRU or nn.RNN.
+    """
+
+    def __init__(self, config: ModelConfig, generator: torch.Generator) -> None:
+        """Draw initial weights from `generator`; see `_initialize` for the distribution."""
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Module()
+        self.rnn = nn.Module()
+        self.decoder = nn.Module()
+        for name, shape in config.parameter_shapes().items():
+            owner, _, parameter = name.partition(".")
+            self.get_submodule(owner).register_parameter(
+                parameter, nn.Parameter(torch.empty(shape))
+            )
+        self._initialize(generator)
+
+    @torch.no_grad()
+    def _initialize(self, generator: torch.Generator) -> None:
+        """Torch's own: U(-1/sqrt(H), 1/sqrt(H)) for every matrix, and N(0, 1) for the embedding.
+
+        Biases are zero but for the forget gate's, which is 1: at first the cell remembers
+        (Jozefowicz et al. 2015, "An empirical exploration of recurrent network architectures").
+        """
+        bound = 1 / math.sqrt(self.config.hidden_size)
+        for name, parameter in self.named_parameters():
+            if name == "embedding.weight":
+                parameter.normal_(generator=generator)
+            elif parameter.dim() == 2:
+                parameter.uniform_(-bound, bound, generator=generator)
+            else:
+                parameter.zero_()
+        if self.config.cell == "lstm":
+            size = self.config.hidden_size
+            for layer in self.layers():
+                layer.bias_ih[size : 2 * size] = 1.0
+
+    def layers(self) -> list[LayerWeights]:
+        """The stack's parameters, bottom layer first."""
+        return [
+            LayerWeights(*(self.rnn.get_parameter(f"{name}_l{layer}") for name in LAYER_PARAMETERS))
+            for layer in range(self.config.num_layers)
+        ]
+
+    def initial_state(self, batch_size: int) -> State:
+        """Zeros, each (L, B, H), where the parameters are."""
+        shape = (self.config.num_layers, batch_size, self.config.hidden_size)
+        like = next(self.parameters())
+        return tuple(like.new_zeros(shape) for _ in STATES[self.config.cell])
+
+    def forward(
+        self, ids: Tensor, state: State, engine: Engine, masks: Sequence[Tensor] = ()
+    ) -> tuple[Tensor, State]:
+        """Ids (T, B) -> logits (T, B, V), final state; `engine` runs the recurrent stack.
+
+        `masks` are L dropout masks (T, B, H), the last one for the top layer's output, each already
+        divided by the kept fraction; or none.
+        """
+        embedding = self.embedding.get_parameter("weight") if self.config.embedding_size else None
+        cell, layers = self.config.cell, self.layers()
+        hidden, state = engine(cell, ids, embedding, layers, state, masks[:-1])  # (T, B, H)
+        if masks:
+            hidden = hidden * masks[-1]
+        weight, bias = self.decoder.get_parameter("weight"), self.decoder.get_parameter("bias")
+        logits = functional.linear(hidden.to(weight.dtype), weight, bias)  # (T, B, V)
+        return logits, state
+
+    def weights(self) -> dict[str, NDArray[np.float32]]:
+        """A copy of every parameter as numpy, by name."""
+        return {
+            name: parameter.detach().cpu().float().numpy().copy()
+            for name, parameter in self.named_parameters()
+        }
+
+    def load_weights(self, weights: Mapping[str, NDArray[Any]]) -> None:
+        """Take over every parameter; names and shapes must agree."""
+        self.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})

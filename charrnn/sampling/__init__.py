@@ -1,0 +1,1 @@
+"""Choosing the next character, again and again. No torch here."""

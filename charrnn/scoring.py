@@ -1,0 +1,153 @@
+"""How many nats each character of a text costs a model. No torch here; training uses it too.
+
+A recurrent net reads one character after another, which is slow. Here a text is cut into parallel
+streams, each started from zero; then every stream is started again from the state in which its
+predecessor ended, until those states no longer change. At that fixed point the result is that of
+reading the text from its start to its end with the state carried. A net forgets, so a second
+reading usually falls in with the first after a few hundred characters and can stop there.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn.inference import State, Stepper
+from charrnn.vocabulary import Ids
+
+CHUNK = 128
+"""Steps between two comparisons of states."""
+STREAMS = 64
+"""Streams read side by side, where the text is long enough."""
+TOLERANCE = 1e-5
+"""States count as the same if h and tanh(c) of every unit differ by no more than this. A cell state
+far from zero is compared by its tanh because that is all it shows; its size takes long to agree."""
+
+
+def bits(nats: float) -> float:
+    """Nats as bits."""
+    return nats / math.log(2)
+
+
+@dataclass(frozen=True)
+class Score:
+    """The cost of a text."""
+
+    nats: float
+    """Total, over all predicted characters."""
+    characters: int
+    """How many were predicted: every one but the first."""
+
+    @property
+    def nats_per_char(self) -> float:
+        """The mean cost of a character, in nats."""
+        return self.nats / self.characters
+
+    @property
+    def bits_per_char(self) -> float:
+        """The mean cost of a character, in bits."""
+        return bits(self.nats_per_char)
+
+
+class WindowScorer(Protocol):
+    """A model as scoring sees it."""
+
+    def initial_state(self, batch_size: int) -> State:
+        """Zeros, each (L, B, H)."""
+
+    def score(
+        self, inputs: NDArray[Any], targets: NDArray[Any], state: State
+    ) -> tuple[NDArray[np.float64], State]:
+        """Read inputs (T, B); return the nats of targets (T, B) and the state after the last."""
+
+
+class StepScorer:
+    """Scores a window with any Stepper, one step after another."""
+
+    def __init__(self, stepper: Stepper) -> None:
+        self._stepper = stepper
+
+    def initial_state(self, batch_size: int) -> State:
+        """Zeros, each (L, B, H)."""
+        return self._stepper.initial_state(batch_size)
+
+    def score(
+        self, inputs: NDArray[Any], targets: NDArray[Any], state: State
+    ) -> tuple[NDArray[np.float64], State]:
+        """Read inputs (T, B); return nats (T, B) and the state after the last step."""
+        nats = np.empty(targets.shape, np.float64)
+        columns = np.arange(targets.shape[1])
+        for step, (ids, target) in enumerate(zip(inputs, targets, strict=True)):
+            logits, state = self._stepper.step(ids, state)  # (B, V)
+            highest = logits.max(axis=1)
+            log_sum = np.log(np.exp(logits - highest[:, None]).sum(axis=1)) + highest
+            nats[step] = log_sum - logits[columns, target]
+        return nats, state
+
+
+def score_carried(scorer: WindowScorer, ids: Ids, streams: int = STREAMS) -> Score:
+    """The cost of ids (N,), N >= 2, read from start to end with the state carried throughout."""
+    total = len(ids) - 1
+    streams = max(1, min(streams, total // CHUNK))
+    length = total // streams
+    inputs = ids[: streams * length].reshape(streams, length).T  # (S, B)
+    targets = ids[1 : streams * length + 1].reshape(streams, length).T  # (S, B)
+    chunks = range(0, length, CHUNK)
+    nats = [0.0] * len(chunks)
+    ends: list[State] = [()] * len(chunks)
+    state = scorer.initial_state(streams)
+    settled = False
+    while not settled:
+        for index, start in enumerate(chunks):
+            steps = slice(start, start + CHUNK)
+            each, state = scorer.score(inputs[steps], targets[steps], state)
+            nats[index] = float(each.sum())
+            settled = _same(state, ends[index])
+            ends[index] = state
+            if settled:
+                break
+        state = _shifted(ends[-1])
+    rest_nats, _ = scorer.score(
+        ids[streams * length : total, None],  # (fewer than `streams`, 1)
+        ids[streams * length + 1 :, None],
+        tuple(part[:, -1:] for part in ends[-1]),
+    )
+    return Score(sum(nats) + float(rest_nats.sum()), total)
+
+
+def score_sampled(
+    scorer: WindowScorer, ids: Ids, characters: int, *, warm_up: int = CHUNK, streams: int = STREAMS
+) -> Score:
+    """An estimate from about `characters` of ids, in streams spread evenly over them.
+
+    Each stream first reads `warm_up` characters that are not counted. A text that is not much
+    longer than that is scored exactly instead.
+    """
+    total = len(ids) - 1
+    length = math.ceil(characters / streams)
+    if (warm_up + length) * streams > total:
+        return score_carried(scorer, ids, streams)
+    starts = np.linspace(0, total - warm_up - length, streams).astype(np.int64)
+    places = starts + np.arange(warm_up + length)[:, None]  # (warm_up + length, B)
+    state = scorer.initial_state(streams)
+    nats = 0.0
+    for start in range(0, warm_up + length, CHUNK):
+        steps = places[start : start + CHUNK]
+        each, state = scorer.score(ids[steps], ids[steps + 1], state)
+        nats += float(each[max(0, warm_up - start) :].sum())
+    return Score(nats, length * streams)
+
+
+def _same(state: State, before: State) -> bool:
+    """Whether `state` is where the reading before this one was; () where there was none."""
+    return bool(before) and all(
+        np.abs(np.tanh(new) - np.tanh(old)).max() <= TOLERANCE
+        for new, old in zip(state, before, strict=True)
+    )
+
+
+def _shifted(ends: State) -> State:
+    """Each stream begins where the one before it ended; the first begins with nothing."""
+    return tuple(np.concatenate([np.zeros_like(p[:, :1]), p[:, :-1]], axis=1) for p in ends)

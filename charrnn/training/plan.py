@@ -1,0 +1,156 @@
+"""What was asked, and the plan made of it: fixed and saved before the first step. No torch.
+
+A plan names every size, so that its `command()` repeats the run on the same machine, bit for bit.
+"""
+
+import json
+import shlex
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, TypeVar
+
+from charrnn.corpus.encoded import SplitConfig
+from charrnn.errors import CharRNNError, RunError, UsageError
+from charrnn.model.config import ModelConfig
+from charrnn.training.config import OptimizerConfig, TrainingConfig
+
+DEFAULT_BUDGET_S = 180.0
+
+_Config = TypeVar("_Config", ModelConfig, OptimizerConfig, TrainingConfig, SplitConfig)
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """The options of `charrnn train`; None leaves the choice to the plan or the config's default.
+
+    Raises UsageError for a value out of range or for two that contradict each other, before any
+    text is read or torch is imported.
+    """
+
+    cell: str | None = None
+    num_layers: int | None = None
+    hidden_size: int | None = None
+    embedding_size: int | None = None
+    dropout: float | None = None
+    lr: float | None = None
+    warmup_steps: int | None = None
+    weight_decay: float | None = None
+    clip_norm: float | None = None
+    batch_size: int | None = None
+    seq_len: int | None = None
+    reset_prob: float | None = None
+    budget: float | None = None
+    """Seconds of wall time for the whole command."""
+    steps: int | None = None
+    epochs: float | None = None
+    eval_every: int | None = None
+    eval_chars: int | None = None
+    seed: int | None = None
+    engine: str | None = None
+    precision: str | None = None
+    """fp32 or bf16; None (auto) takes what measures faster."""
+    device: str | None = None
+    threads: int | None = None
+    val_frac: float | None = None
+    test_frac: float | None = None
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("budget", "steps", "epochs") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise UsageError(f"--{given[0]} and --{given[1]} both say when to stop: give one")
+        if self.budget is not None and not 1 <= self.budget < 1e9:
+            raise UsageError(f"--budget {self.budget:g}s: must be at least 1s")
+        if self.epochs is not None and not 0 < self.epochs < 1e9:
+            raise UsageError(f"--epochs {self.epochs:g}: must be a positive number")
+        self.model_config(vocab_size=2)
+        self.optimizer_config()
+        self.split_config()
+        self.training_config(TrainingConfig(steps=1, eval_every=1, eval_chars=1, report_every=1))
+
+    def model_config(self, vocab_size: int) -> ModelConfig:
+        """The architecture for `vocab_size` symbols."""
+        return self._over(ModelConfig(vocab_size=vocab_size))
+
+    def optimizer_config(self) -> OptimizerConfig:
+        """The optimizer's settings."""
+        return self._over(OptimizerConfig())
+
+    def split_config(self) -> SplitConfig:
+        """How much of the text is held back."""
+        return self._over(SplitConfig())
+
+    def training_config(self, chosen: TrainingConfig) -> TrainingConfig:
+        """`chosen`, with what was asked for explicitly in its place."""
+        return self._over(chosen)
+
+    def _over(self, config: _Config) -> _Config:
+        names = {field.name for field in fields(config)} & {field.name for field in fields(self)}
+        given = {name: value for name in names if (value := getattr(self, name)) is not None}
+        return replace(config, **given)
+
+
+@dataclass(frozen=True)
+class CorpusPlan:
+    """Which text, so that a resumed run can read it again and see that it is the same."""
+
+    name: str
+    arguments: tuple[str, ...]
+    """As they stood on the command line."""
+    sources: tuple[str, ...]
+    """The same as absolute paths; `stdlib` stays as it is. Empty if any of it came from stdin: the
+    whole text is then kept in the run's folder."""
+    as_bytes: bool
+    sha256: str
+    num_symbols: int
+    splits: SplitConfig
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that the run will do."""
+
+    corpus: CorpusPlan
+    model: ModelConfig
+    optimizer: OptimizerConfig
+    training: TrainingConfig
+    final_chars: int
+    """Characters of the validation split that the final, exact evaluation reads."""
+    budget_s: float | None
+    """Wall time for the whole command, where the steps were chosen to fit one."""
+    final_s: float
+    """Seconds that the final evaluation and the last saves should take; kept free at the end."""
+
+    def command(self) -> str:
+        """The command that repeats this run."""
+        words = ["charrnn", "train", *self.corpus.arguments]
+        if self.corpus.as_bytes:
+            words.append("--bytes")
+        for config in (self.corpus.splits, self.model, self.optimizer, self.training):
+            for name, value in asdict(config).items():
+                if name in TrainingRequest.__dataclass_fields__:
+                    words += [f"--{name.replace('_', '-')}", f"{value}"]
+        return shlex.join(words)
+
+    def to_json(self) -> str:
+        """The plan as JSON text."""
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "Plan":
+        """Read a plan back; raises RunError if it is not one."""
+        try:
+            values: dict[str, Any] = json.loads(text)
+            corpus = dict(values.pop("corpus"))
+            return cls(
+                corpus=CorpusPlan(
+                    splits=SplitConfig(**corpus.pop("splits")),
+                    arguments=tuple(corpus.pop("arguments")),
+                    sources=tuple(corpus.pop("sources")),
+                    **corpus,
+                ),
+                model=ModelConfig(**values.pop("model")),
+                optimizer=OptimizerConfig(**values.pop("optimizer")),
+                training=TrainingConfig(**values.pop("training")),
+                **values,
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, CharRNNError) as error:
+            raise RunError(f"the run's plan.json cannot be read: {error}") from error

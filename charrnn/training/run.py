@@ -1,0 +1,292 @@
+"""A run from its first step to its last: train, report, evaluate, keep the best, save, stop.
+
+`TrainingRun.events()` does the work and yields what happens. While it is suspended at a yield the
+run's files are consistent, so it can be abandoned there and resumed later.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from typing import Literal, TypeVar
+
+import torch
+
+from charrnn import checkpoint, sealed_file
+from charrnn.checkpoint import Checkpoint, CorpusRecord, Losses
+from charrnn.corpus.encoded import EncodedCorpus
+from charrnn.engines.choice import make_engine
+from charrnn.errors import RunError
+from charrnn.inference import NumpyStepper
+from charrnn.run_folder import RunFolder
+from charrnn.sampling.config import SamplingConfig
+from charrnn.sampling.generator import generate_ids
+from charrnn.scoring import Score, score_carried, score_sampled
+from charrnn.training.evaluation import TorchScorer
+from charrnn.training.events import (
+    EvalReport,
+    Event,
+    RunFinished,
+    RunStarted,
+    SampleReport,
+    StepReport,
+    StopRequest,
+)
+from charrnn.training.plan import Plan
+from charrnn.training.trainer import Trainer
+
+FORMAT = "charrnn-training"
+FORMAT_VERSION = 1
+SAMPLE_CHARACTERS = 160
+SAMPLE_TEMPERATURE = 0.8
+DEADLINE_SLACK = 0.04
+"""Fraction of the budget by which a run that turned out slower than calibrated may go over."""
+
+_Report = TypeVar("_Report", bound=StepReport | EvalReport)
+
+Reason = Literal["finished", "deadline", "interrupted"]
+
+
+@dataclass(frozen=True)
+class _Best:
+    """The best model so far, by the bounded evaluation."""
+
+    val_nats: float
+    step: int
+
+
+class TrainingRun:
+    """A plan being carried out in a folder."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        corpus: EncodedCorpus,
+        folder: RunFolder,
+        elapsed: Callable[[], float],
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        """`elapsed()` is the age of the command in seconds."""
+        self.plan = plan
+        self.folder = folder
+        torch.set_num_threads(plan.training.threads)
+        self._notes = notes
+        self._validation = corpus.split("validation")
+        self._vocabulary = corpus.vocabulary
+        training = plan.training
+        self._trainer = Trainer(corpus.split("train"), plan.model, plan.optimizer, training)
+        engine = make_engine(training.engine, "fp32")
+        self._scorer = TorchScorer(self._trainer.model, engine)
+        self._best: _Best | None = None
+        self._evaluated_step = -1
+        self._finished = False
+        self._age = elapsed
+        self._elapsed_before = 0.0
+        self._last_report_s = 0.0
+
+    def _elapsed(self) -> float:
+        return self._elapsed_before + self._age()
+
+    def events(self, stop: StopRequest) -> Iterator[Event]:
+        """Carry the plan out from where the run stands, yielding events; `stop` ends it early."""
+        trainer = self._trainer
+        if self._finished:
+            yield self._over("already finished", self._best.val_nats if self._best else None)
+            return
+        yield RunStarted(self.plan, self.folder.path, trainer.step_count, self._notes)
+        self._last_report_s = self._elapsed()
+        while (reason := self._reason_to_stop(stop)) is None:
+            trainer.step()
+            if trainer.step_count % self.plan.training.report_every == 0:
+                yield self._record(self._report())
+            if trainer.step_count % self.plan.training.eval_every == 0:
+                yield self._evaluate()
+                yield self._sample()
+        if reason == "interrupted":
+            self._save_interrupted()
+            yield self._over(reason, self._best.val_nats if self._best else None)
+            return
+        if self._evaluated_step != trainer.step_count:
+            yield self._evaluate()
+        final = self._evaluate_best()
+        yield final
+        yield self._over(reason, final.val_nats)
+
+    def _reason_to_stop(self, stop: StopRequest) -> Reason | None:
+        """The one place that decides whether to go on."""
+        if self._trainer.step_count >= self.plan.training.steps:
+            return "finished"
+        if stop.signal is not None:
+            return "interrupted"
+        budget = self.plan.budget_s
+        if budget is not None:
+            deadline = budget * (1 + DEADLINE_SLACK) - self.plan.final_s
+            if self._trainer.step_count > 0 and self._elapsed() > deadline:
+                return "deadline"
+        return None
+
+    def _over(
+        self, reason: Reason | Literal["already finished"], val_nats: float | None
+    ) -> RunFinished:
+        step = self._trainer.step_count
+        return RunFinished(reason, step, self.folder.model, val_nats, self._elapsed())
+
+    def _report(self) -> StepReport:
+        progress = self._trainer.report()
+        now = self._elapsed()
+        seconds = max(now - self._last_report_s, 1e-9)
+        self._last_report_s = now
+        training = self.plan.training
+        return StepReport(
+            step=self._trainer.step_count,
+            train_nats=progress.train_nats,
+            lr=progress.lr,
+            grad_norm=progress.grad_norm,
+            chars_per_s=progress.steps * training.batch_size * training.seq_len / seconds,
+            elapsed_s=now,
+        )
+
+    def _evaluate(self) -> EvalReport:
+        """The bounded evaluation; the model is saved if it is the best so far, the state always."""
+        score = score_sampled(self._scorer, self._validation, self.plan.training.eval_chars)
+        step = self._trainer.step_count
+        self._evaluated_step = step
+        best = self._best is None or score.nats_per_char < self._best.val_nats
+        if best:
+            self._best = _Best(score.nats_per_char, step)
+            self._save_model(score, carried=False)
+        report = self._record(self._eval_report(score, carried=False, best=best))
+        self._save_state(finished=False)
+        return report
+
+    def _evaluate_best(self) -> EvalReport:
+        """Score the best model with its state carried exactly, and seal that into its file."""
+        assert self._best is not None
+        best = checkpoint.read(self.folder.model)
+        self._trainer.model.load_weights(best.weights)
+        score = score_carried(self._scorer, self._validation[: self.plan.final_chars])
+        losses = Losses(score.nats_per_char, score.characters, val_carried=True)
+        checkpoint.write(self.folder.model, replace(best, losses=losses))
+        self._best = _Best(score.nats_per_char, best.step)
+        report = self._record(
+            replace(self._eval_report(score, carried=True, best=True), step=best.step)
+        )
+        self._save_state(finished=True)
+        return report
+
+    def _eval_report(self, score: Score, *, carried: bool, best: bool) -> EvalReport:
+        return EvalReport(
+            step=self._trainer.step_count,
+            val_nats=score.nats_per_char,
+            val_characters=score.characters,
+            carried=carried,
+            best=best,
+            elapsed_s=self._elapsed(),
+        )
+
+    def _sample(self) -> SampleReport:
+        """A few characters; the generator is this sample's own, so the run is not disturbed."""
+        step = self._trainer.step_count
+        stepper = NumpyStepper(self.plan.model, self._trainer.model.weights())
+        config = SamplingConfig(
+            seed=self.plan.training.seed + step,
+            temperature=SAMPLE_TEMPERATURE,
+            length=SAMPLE_CHARACTERS,
+        )
+        ids = generate_ids(stepper, self._vocabulary.start(), config)
+        return SampleReport(step, self._vocabulary.decode(ids))
+
+    def _save_interrupted(self) -> None:
+        """Keep everything; a run without an evaluation yet gets a model all the same."""
+        if self._best is None:
+            self._save_model(None, carried=False)
+        self._save_state(finished=False)
+
+    def _save_model(self, score: Score | None, *, carried: bool) -> None:
+        corpus = self.plan.corpus
+        losses = (
+            Losses() if score is None else Losses(score.nats_per_char, score.characters, carried)
+        )
+        training = {
+            "optimizer": asdict(self.plan.optimizer),
+            "loop": asdict(self.plan.training),
+            "elapsed_s": round(self._elapsed(), 3),
+        }
+        checkpoint.write(
+            self.folder.model,
+            Checkpoint(
+                config=self.plan.model,
+                vocabulary=self._vocabulary,
+                weights=self._trainer.model.weights(),
+                corpus=CorpusRecord(
+                    corpus.name,
+                    corpus.sha256,
+                    corpus.num_symbols,
+                    corpus.splits.val_frac,
+                    corpus.splits.test_frac,
+                ),
+                losses=losses,
+                step=self._trainer.step_count,
+                training=training,
+                versions={"charrnn": version("charrnn"), "torch": str(torch.__version__)},
+            ),
+        )
+
+    def _save_state(self, *, finished: bool) -> None:
+        """Write training.safetensors; always after the model that it tells of."""
+        numbers, tensors = self._trainer.state()
+        header = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "trainer": numbers,
+            "best": None if self._best is None else asdict(self._best),
+            "evaluated_step": self._evaluated_step,
+            "elapsed_s": self._elapsed(),
+            "finished": finished,
+            "corpus_sha256": self.plan.corpus.sha256,
+        }
+        sealed_file.write(self.folder.training, header, tensors)
+
+    def resume(self) -> None:
+        """Take up the state that the folder holds; a run that never saved any starts afresh.
+
+        Raises CheckpointError or RunError if the state is damaged or of another run.
+        """
+        if not self.folder.training.exists():
+            self._forget_metrics_after(0)
+            return
+        header, tensors = sealed_file.read(self.folder.training)
+        try:
+            if (header["format"], header["format_version"]) != (FORMAT, FORMAT_VERSION):
+                raise ValueError(
+                    f"format {header['format']!r} version {header['format_version']!r}"
+                )
+            self._finished = header["finished"]
+            self._best = None if header["best"] is None else _Best(**header["best"])
+            self._evaluated_step = header["evaluated_step"]
+            self._elapsed_before = header["elapsed_s"] - self._age()
+            self._trainer.load_state(header["trainer"], tensors)
+        except (KeyError, TypeError, ValueError) as error:
+            path = str(self.folder.training)
+            raise RunError(f"{path!r} does not fit this run: {error}") from error
+        self._forget_metrics_after(self._trainer.step_count)
+
+    def _record(self, report: _Report) -> _Report:
+        """Append `report` to the metrics file and return it."""
+        kind = "step" if isinstance(report, StepReport) else "eval"
+        with self.folder.metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"event": kind, **asdict(report)}) + "\n")
+        return report
+
+    def _forget_metrics_after(self, step: int) -> None:
+        """Drop the lines that the resumed run will write again, and a half-written last one."""
+        if not self.folder.metrics.exists():
+            return
+        kept = []
+        for line in self.folder.metrics.read_text(encoding="utf-8").splitlines(keepends=True):
+            try:
+                if line.endswith("\n") and json.loads(line)["step"] <= step:
+                    kept.append(line)
+            except (ValueError, KeyError):
+                continue
+        sealed_file.write_atomically(self.folder.metrics, "".join(kept).encode())

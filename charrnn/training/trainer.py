@@ -1,0 +1,168 @@
+"""One optimizer step after another: truncated back-propagation through time with carried state.
+
+The state after a window is the next window's initial state, but no gradient flows from one window
+into the one before (Williams & Peng 1990; Sutskever 2013, section 2.8.6).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from charrnn.corpus.windows import Window, Windows
+from charrnn.engines.choice import make_engine
+from charrnn.engines.interface import State
+from charrnn.model.char_rnn import CharRNN
+from charrnn.model.config import ModelConfig
+from charrnn.training.config import OptimizerConfig, TrainingConfig
+from charrnn.training.dropout import draw_mask
+from charrnn.training.optimizer import AdamW, learning_rate
+from charrnn.vocabulary import Ids
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What happened since the last report."""
+
+    train_nats: float
+    grad_norm: float
+    lr: float
+    steps: int
+
+
+class Trainer:
+    """A model in training. Between two calls of `step` everything it is lies in `state()`."""
+
+    def __init__(
+        self, ids: Ids, model: ModelConfig, optimizer: OptimizerConfig, training: TrainingConfig
+    ) -> None:
+        self.config = training
+        self.step_count = 0
+        self._optimizer_config = optimizer
+        self._device = torch.device(training.device)
+        self._windows = Windows(ids, training.batch_size, training.seq_len)
+        self._engine = make_engine(training.engine, training.precision)
+        self.model = CharRNN(model, torch.Generator().manual_seed(training.seed)).to(self._device)
+        self._generator = torch.Generator(self._device).manual_seed(training.seed)
+        self._optimizer = AdamW(self.model.parameters(), optimizer)
+        self._carried = self.model.initial_state(training.batch_size)
+        self._nats = torch.zeros((), device=self._device)
+        self._counted = 0
+        self._grad_norm = torch.zeros((), device=self._device)
+
+    @property
+    def epoch(self) -> float:
+        """How often the training split has been read."""
+        return self._windows.epoch + self._windows.position / self._windows.per_epoch
+
+    def step(self) -> None:
+        """Learn from the next window. The loss stays on the device until `report`."""
+        window = self._windows.next()
+        state = self._begin(window)
+        ids = torch.from_numpy(window.inputs).to(self._device)  # (T, B)
+        targets = torch.from_numpy(window.targets).to(self._device)  # (T, B)
+        logits, state = self.model(ids, state, self._engine, self._draw_masks())  # (T, B, V)
+        nats = functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        torch.autograd.backward(nats)
+        self._grad_norm = self._optimizer.clip()
+        self._optimizer.step(self.step_count, self._learning_rate(self.step_count))
+        self._carried = tuple(part.detach() for part in state)
+        self._nats += nats.detach()
+        self._counted += 1
+        self.step_count += 1
+
+    def _learning_rate(self, step: int) -> float:
+        return learning_rate(step, self.config.steps, self._optimizer_config)
+
+    def _begin(self, window: Window) -> State:
+        """The state to read `window` from: carried, but zero in streams that begin afresh.
+
+        At the end of the text all streams do; before any other window each does with a small
+        probability. Otherwise the model would hardly ever see the zero state that sampling starts
+        from, and write nonsense until it had found its way out of it.
+        """
+        if window.fresh:
+            return self.model.initial_state(self.config.batch_size)
+        draws = torch.rand(
+            self.config.batch_size, 1, generator=self._generator, device=self._device
+        )
+        kept = draws >= self.config.reset_prob  # (B, 1)
+        return tuple(part * kept for part in self._carried)  # (L, B, H)
+
+    def _draw_masks(self) -> list[Tensor]:
+        """L masks (T, B, H), or none without dropout."""
+        model = self.model.config
+        if model.dropout == 0:
+            return []
+        shape = (self.config.seq_len, self.config.batch_size, model.hidden_size)
+        return [draw_mask(shape, model.dropout, self._generator) for _ in range(model.num_layers)]
+
+    def report(self) -> Progress:
+        """The mean loss since the last call, brought from the device."""
+        progress = Progress(
+            train_nats=float(self._nats) / max(1, self._counted),
+            grad_norm=float(self._grad_norm),
+            lr=self._learning_rate(self.step_count - 1),
+            steps=self._counted,
+        )
+        self._nats = torch.zeros_like(self._nats)
+        self._counted = 0
+        return progress
+
+    def state(self) -> tuple[dict[str, int], dict[str, NDArray[Any]]]:
+        """(numbers, tensors): everything that the next step depends on."""
+        numbers = {
+            "step": self.step_count,
+            "position": self._windows.position,
+            "epoch": self._windows.epoch,
+            "counted": self._counted,
+        }
+        tensors: dict[str, NDArray[Any]] = {
+            "nats": self._nats.cpu().numpy().copy(),
+            "generator": self._generator.get_state().numpy().copy(),
+        }
+        for index, part in enumerate(self._carried):
+            tensors[f"carried.{index}"] = part.cpu().numpy().copy()
+        for name, tensor in self._learned():
+            tensors[name] = tensor.detach().cpu().numpy().copy()
+        return numbers, tensors
+
+    def _learned(self) -> Iterator[tuple[str, Tensor]]:
+        """The parameters and the optimizer's two moments of each, by name."""
+        optimizer = self._optimizer
+        names = [name for name, _ in self.model.named_parameters()]
+        for kind, values in (
+            ("model", optimizer.parameters),
+            ("mean", optimizer.means),
+            ("square", optimizer.squares),
+        ):
+            for name, value in zip(names, values, strict=True):
+                yield f"{kind}.{name}", value
+
+    def load_state(self, numbers: Mapping[str, int], tensors: Mapping[str, NDArray[Any]]) -> None:
+        """Continue from `state()`: the next steps are bit for bit those of an unbroken run.
+
+        Raises KeyError or ValueError if something is missing or does not fit.
+        """
+        self.step_count = numbers["step"]
+        self._windows.position, self._windows.epoch = numbers["position"], numbers["epoch"]
+        self._counted = numbers["counted"]
+        self._nats = self._tensor(tensors["nats"], self._nats)
+        self._generator.set_state(torch.from_numpy(tensors["generator"]))
+        self._carried = tuple(
+            self._tensor(tensors[f"carried.{index}"], part)
+            for index, part in enumerate(self._carried)
+        )
+        with torch.no_grad():
+            for name, tensor in self._learned():
+                tensor.copy_(self._tensor(tensors[name], tensor))
+
+    def _tensor(self, array: NDArray[np.float32], like: Tensor) -> Tensor:
+        if array.shape != tuple(like.shape):
+            raise ValueError(f"shape {array.shape} where {tuple(like.shape)} is needed")
+        return torch.from_numpy(array.copy()).to(self._device)

@@ -1,0 +1,142 @@
+"""Vocabulary: the symbols of a text <-> ids <-> one-hot vectors.
+
+A symbol is a character (a Unicode code point) or, in byte mode, one of 256 byte values. Ids number
+the symbols that occur, in the order of their code points: the same text always gives the same ids.
+
+One id past the end, `unknown_id`, stands for every symbol that is not in the vocabulary. Its
+one-hot vector is all zeros: the model is told nothing. It has no output, so it is never sampled.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from charrnn.errors import VocabularyError
+
+Ids: TypeAlias = NDArray[Any]
+"""Ids of one text, in the smallest unsigned integer type that holds them."""
+Unknown = Literal["error", "skip", "replace"]
+
+CODE_POINTS = 0x110000
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+class Vocabulary:
+    """The symbols a model knows.
+
+    `characters` holds each symbol once, sorted by code point. In byte mode (`is_bytes`) the
+    code points are byte values, so every character lies below U+0100.
+    """
+
+    def __init__(self, characters: str, *, is_bytes: bool = False) -> None:
+        """Raise VocabularyError unless `characters` is sorted, distinct, and fits the mode."""
+        codes = _code_points(characters)
+        if len(codes) == 0:
+            raise VocabularyError("a vocabulary needs at least one symbol, got none")
+        if np.any(np.diff(codes.astype(np.int64)) <= 0):
+            raise VocabularyError("vocabulary characters must be sorted and distinct")
+        if is_bytes and codes[-1] > 0xFF:
+            raise VocabularyError(f"{characters[-1]!r} is not a byte value (0 to 255)")
+        self.characters = characters
+        self.is_bytes = is_bytes
+        self._codes = codes
+        self._id_of = np.full(int(codes[-1]) + 1, len(codes), dtype=_smallest_type(len(codes)))
+        self._id_of[codes] = np.arange(len(codes))
+
+    @classmethod
+    def from_text(cls, text: str | bytes) -> "Vocabulary":
+        """The vocabulary of every symbol in `text`; bytes give a byte-mode vocabulary."""
+        counts = np.bincount(_code_points(text), minlength=1)
+        codes = np.flatnonzero(counts).astype("<u4")
+        characters = codes.tobytes().decode("utf-32-le", "surrogatepass")
+        return cls(characters, is_bytes=isinstance(text, bytes))
+
+    def __len__(self) -> int:
+        return len(self._codes)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Vocabulary):
+            return NotImplemented
+        return (self.characters, self.is_bytes) == (other.characters, other.is_bytes)
+
+    def __hash__(self) -> int:
+        return hash((self.characters, self.is_bytes))
+
+    def __repr__(self) -> str:
+        return f"Vocabulary({self.characters!r}, is_bytes={self.is_bytes})"
+
+    @property
+    def unknown_id(self) -> int:
+        """The id of every symbol that is not here: one past the last."""
+        return len(self)
+
+    def start(self) -> Ids:
+        """What a model reads where there is no text yet, shape (1,): a newline, if it knows one."""
+        return self.encode("\n", unknown="replace")
+
+    def encode(self, text: str | bytes, unknown: Unknown = "error") -> Ids:
+        """Return the ids of `text`, shape (len(text),), in the smallest type that holds them.
+
+        In byte mode a str is encoded as UTF-8 first. A symbol that is not in the vocabulary
+        raises VocabularyError, is left out ("skip"), or becomes `unknown_id` ("replace").
+        """
+        if self.is_bytes and isinstance(text, str):
+            text = text.encode()
+        elif not self.is_bytes and isinstance(text, bytes):
+            raise VocabularyError("this vocabulary is made of characters; decode the bytes first")
+        codes = _code_points(text)
+        ids: Ids = self._id_of[np.minimum(codes, len(self._id_of) - 1)]
+        ids[codes >= len(self._id_of)] = self.unknown_id
+        if unknown == "replace":
+            return ids
+        known = ids != self.unknown_id
+        if unknown == "skip":
+            return np.asarray(ids[known])
+        if not known.all():
+            raise VocabularyError(self._unknown_message(text, int(np.argmin(known))))
+        return ids
+
+    def _unknown_message(self, text: str | bytes, position: int) -> str:
+        symbol = text[position]
+        what = f"character {symbol!r}" if isinstance(symbol, str) else f"byte 0x{symbol:02x}"
+        unit = "bytes" if self.is_bytes else "characters"
+        return (
+            f"no {what} in this model's vocabulary ({len(self)} {unit}); "
+            "--unknown skip|replace lets it pass"
+        )
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Return the text of `ids`; in byte mode, bytes that are not UTF-8 show as U+FFFD."""
+        if self.is_bytes:
+            return self.decode_bytes(ids).decode("utf-8", "replace")
+        return "".join(self._symbols(ids))
+
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        """Return exactly the bytes that `ids` stand for: UTF-8, or the bytes themselves."""
+        if self.is_bytes:
+            return "".join(self._symbols(ids)).replace(REPLACEMENT, "?").encode("latin-1")
+        return self.decode(ids).encode()
+
+    def _symbols(self, ids: Iterable[int]) -> Sequence[str]:
+        known = len(self)
+        return [self.characters[i] if i < known else REPLACEMENT for i in map(int, ids)]
+
+    def one_hot(self, ids: ArrayLike) -> NDArray[np.float32]:
+        """Return real one-hot vectors: ids (...) -> (..., V); `unknown_id` gives all zeros."""
+        rows = np.vstack(
+            [np.eye(len(self), dtype=np.float32), np.zeros((1, len(self)), np.float32)]
+        )
+        return np.asarray(rows[np.asarray(ids)])
+
+
+def _code_points(text: str | bytes) -> NDArray[np.unsignedinteger[Any]]:
+    if isinstance(text, bytes):
+        return np.frombuffer(text, dtype=np.uint8)
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+
+
+def _smallest_type(largest: int) -> np.dtype[np.unsignedinteger[Any]]:
+    """The smallest unsigned integer type that holds ids up to and including `largest`."""
+    return np.min_scalar_type(largest)
