@@ -38,7 +38,7 @@ def seal(header: Header, tensors: Tensors) -> str:
     """SHA-256, in hex, of the header and of every tensor in the order of their names."""
     digest = hashlib.sha256(canonical_json(header).encode())
     for name in sorted(tensors):
-        tensor = np.ascontiguousarray(tensors[name])
+        tensor = np.asarray(tensors[name], order="C")
         digest.update(f"\n{name} {tensor.dtype.str} {tensor.shape}\n".encode())
         digest.update(tensor.data)
     return digest.hexdigest()
@@ -47,7 +47,7 @@ def seal(header: Header, tensors: Tensors) -> str:
 def write(path: Path, header: Header, tensors: Tensors) -> None:
     """Write beside `path`, flush to the disk, and rename into place. Raises CheckpointError."""
     sealed = canonical_json({**header, "sha256": seal(header, tensors)})
-    contiguous = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    contiguous = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
     write_atomically(path, save(contiguous, metadata={KEY: sealed}))
 
 
@@ -79,13 +79,6 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     if not path.is_file():
         raise CheckpointError(f"no file {str(path)!r}")
     try:
-        with path.open("rb") as file:
-            start = file.read(4)
-        if start.startswith(_PICKLE_STARTS):
-            raise CheckpointError(
-                f"{str(path)!r} is a pickle (PyTorch's own format): opening one can run code, "
-                "so charrnn never does; it reads the model.safetensors that `charrnn train` writes"
-            )
         with safetensors.safe_open(path, framework="numpy") as opened:
             sealed = (opened.metadata() or {}).get(KEY)
             if sealed is None:
@@ -99,9 +92,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     except OSError as error:
         raise CheckpointError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
     except (safetensors.SafetensorError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise CheckpointError(
-            f"{str(path)!r} is damaged or not a charrnn file: {_one_line(error)}"
-        ) from error
+        raise CheckpointError(f"{str(path)!r} {_what_is_wrong(path, error)}") from error
     if seal(header, tensors) != expected:
         raise CheckpointError(
             f"{str(path)!r} is damaged: its checksum does not agree with its content"
@@ -109,8 +100,17 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     return header, tensors
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+def _what_is_wrong(path: Path, error: Exception) -> str:
+    """Say it in one line; the first bytes of a pickle could also be those of a good file."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start.startswith(_PICKLE_STARTS):
+        return (
+            "is a pickle (PyTorch's own format): opening one can run code, so charrnn never does; "
+            "it reads the model.safetensors that `charrnn train` writes"
+        )
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return f"is damaged or not a charrnn file: {reason}"
 
 
 def _umask() -> int:

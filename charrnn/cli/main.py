@@ -1,5 +1,6 @@
 """The command `charrnn`: it parses, calls one function of the API, and says errors in one line."""
 
+import io
 import os
 import sys
 import time
@@ -53,16 +54,23 @@ def _options(
 def main() -> None:
     """Run the command line and exit with its code."""
     started = time.monotonic()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # None where it is closed
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         code = app(obj=started, standalone_mode=False) or 0
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except CharRNNError as error:
         code = _fail(str(error), error.exit_code)
     except TyperException as error:
         code = _fail(error.format_message(), error.exit_code)
     except BrokenPipeError:
-        _discard_stdout()
-        code = 0
+        code = _reader_left()
+    except SystemExit as ended:  # what Typer makes of a broken pipe, among others
+        code = ended.code
+        if isinstance(ended.__context__, BrokenPipeError):
+            code = _reader_left()
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except OSError as error:
@@ -77,6 +85,7 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
-def _discard_stdout() -> None:
-    """Nobody reads any more: let what is still buffered go nowhere, without a word."""
+def _reader_left() -> int:
+    """Nobody reads stdout any more: what is still buffered goes nowhere, and that is no failure."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 0

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from charrnn.cli.quantities import format_duration
+from charrnn.cli.arguments import format_duration
 from charrnn.cli.terminal import Color, make_console
 from charrnn.scoring import bits
 from charrnn.training.events import (

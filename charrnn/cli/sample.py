@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from charrnn.cli.quantities import parse_size
+from charrnn.cli.arguments import parse_number, parse_size, parse_text
 from charrnn.cli.terminal import ModelArgument, Output, QuietOption
 
 
@@ -14,7 +14,11 @@ def sample(
     temperature: Annotated[
         float,
         typer.Option(
-            "--temp", "--temperature", help="Below 1 safer, above 1 wilder; 0 takes the likeliest."
+            "--temp",
+            "--temperature",
+            parser=parse_number,
+            metavar="T",
+            help="Below 1 safer, above 1 wilder; 0 takes the likeliest.",
         ),
     ] = 1.0,
     length: Annotated[
@@ -26,7 +30,13 @@ def sample(
     prime: Annotated[str, typer.Option("--prime", help="The text to go on from.")] = "",
     seed: Annotated[
         int | None,
-        typer.Option("--seed", help="The same seed gives the same text.", show_default="random"),
+        typer.Option(
+            "--seed",
+            parser=parse_size,
+            metavar="N",
+            help="The same seed gives the same text.",
+            show_default="random",
+        ),
     ] = None,
     unknown: Annotated[
         Literal["error", "skip", "replace"],
@@ -41,6 +51,7 @@ def sample(
     from charrnn import api
     from charrnn.sampling.config import SamplingConfig
 
+    prime = parse_text(prime)
     config = SamplingConfig(api.new_seed() if seed is None else seed, temperature, length)
     output = Output()
     loaded = api.load(model)

@@ -1,12 +1,13 @@
 """`charrnn train`: any text in, a model out."""
 
+import os
 import sys
 import time
 from typing import Annotated, Literal
 
 import typer
 
-from charrnn.cli.quantities import parse_duration, parse_size
+from charrnn.cli.arguments import parse_duration, parse_number, parse_size
 from charrnn.cli.terminal import Color, ColorOption, QuietOption
 
 MODEL = "Model"
@@ -56,7 +57,12 @@ def train(
     ] = None,
     epochs: Annotated[
         float | None,
-        typer.Option(metavar="N", help="Readings of the training text.", rich_help_panel=STOPPING),
+        typer.Option(
+            parser=parse_number,
+            metavar="N",
+            help="Readings of the training text.",
+            rich_help_panel=STOPPING,
+        ),
     ] = None,
     cell: Annotated[
         Literal["rnn", "gru", "lstm"] | None,
@@ -64,17 +70,24 @@ def train(
     ] = None,
     num_layers: Annotated[
         int | None,
-        typer.Option(metavar="L", help="Layers.", show_default="1", rich_help_panel=MODEL),
+        typer.Option(
+            parser=parse_size, metavar="L", help="Layers.", show_default="1", rich_help_panel=MODEL
+        ),
     ] = None,
     hidden_size: Annotated[
         int | None,
         typer.Option(
-            metavar="H", help="Units in each layer.", show_default="256", rich_help_panel=MODEL
+            parser=parse_size,
+            metavar="H",
+            help="Units in each layer.",
+            show_default="256",
+            rich_help_panel=MODEL,
         ),
     ] = None,
     embedding_size: Annotated[
         int | None,
         typer.Option(
+            parser=parse_size,
             metavar="E",
             help="Width of a linear embedding of the one-hot input; 0 for none.",
             show_default="64",
@@ -84,6 +97,7 @@ def train(
     dropout: Annotated[
         float | None,
         typer.Option(
+            parser=parse_number,
             metavar="P",
             help="Units dropped between layers and on the output.",
             show_default="0.1",
@@ -93,12 +107,17 @@ def train(
     batch_size: Annotated[
         int | None,
         typer.Option(
-            metavar="B", help="Parallel streams.", show_default="32", rich_help_panel=TRAINING
+            parser=parse_size,
+            metavar="B",
+            help="Parallel streams.",
+            show_default="32",
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     seq_len: Annotated[
         int | None,
         typer.Option(
+            parser=parse_size,
             metavar="T",
             help="Characters that the gradient reaches back.",
             show_default="64",
@@ -108,6 +127,7 @@ def train(
     reset_prob: Annotated[
         float | None,
         typer.Option(
+            parser=parse_number,
             metavar="P",
             help="Chance that a stream begins a window with an empty state.",
             show_default="0.01",
@@ -116,11 +136,18 @@ def train(
     ] = None,
     lr: Annotated[
         float | None,
-        typer.Option(help="Learning rate.", show_default="0.004", rich_help_panel=TRAINING),
+        typer.Option(
+            parser=parse_number,
+            metavar="X",
+            help="Learning rate.",
+            show_default="0.004",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     warmup_steps: Annotated[
         int | None,
         typer.Option(
+            parser=parse_size,
             metavar="N",
             help="Steps until it is reached.",
             show_default="50",
@@ -129,15 +156,33 @@ def train(
     ] = None,
     weight_decay: Annotated[
         float | None,
-        typer.Option(help="Of matrices (AdamW).", show_default="0.01", rich_help_panel=TRAINING),
+        typer.Option(
+            parser=parse_number,
+            metavar="X",
+            help="Of matrices (AdamW).",
+            show_default="0.01",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     clip_norm: Annotated[
         float | None,
-        typer.Option(help="Largest gradient norm.", show_default="1", rich_help_panel=TRAINING),
+        typer.Option(
+            parser=parse_number,
+            metavar="X",
+            help="Largest gradient norm.",
+            show_default="1",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(help="Of weights and dropout.", show_default="0", rich_help_panel=TRAINING),
+        typer.Option(
+            parser=parse_size,
+            metavar="N",
+            help="Of weights and dropout.",
+            show_default="0",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     eval_every: Annotated[
         int | None,
@@ -162,6 +207,8 @@ def train(
     val_frac: Annotated[
         float | None,
         typer.Option(
+            parser=parse_number,
+            metavar="X",
             help="Validation: this much of the text's end.",
             show_default="0.1",
             rich_help_panel=TRAINING,
@@ -169,7 +216,13 @@ def train(
     ] = None,
     test_frac: Annotated[
         float | None,
-        typer.Option(help="Test: the very end.", show_default="0", rich_help_panel=TRAINING),
+        typer.Option(
+            parser=parse_number,
+            metavar="X",
+            help="Test: the very end.",
+            show_default="0",
+            rich_help_panel=TRAINING,
+        ),
     ] = None,
     as_bytes: Annotated[
         bool, typer.Option("--bytes", help="Learn bytes: for text that is not UTF-8.")
@@ -188,7 +241,7 @@ def train(
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option(metavar="N", show_default="all CPUs", rich_help_panel=RUN),
+        typer.Option(parser=parse_size, metavar="N", show_default="all CPUs", rich_help_panel=RUN),
     ] = None,
     quiet: QuietOption = False,
     color: ColorOption = Color.AUTO,
@@ -215,6 +268,9 @@ def train(
             file=sys.stderr,
         )
 
+    # torch's OpenMP threads spin at every barrier. Where another process wants the core, a thread
+    # that spins long holds up the one it waits for: steps were seen to take a hundred times longer.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     stop = StopRequest()
     display = TrainingDisplay(color)
     with Interrupts(stop) as interrupts:

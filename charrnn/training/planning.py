@@ -33,7 +33,10 @@ FINAL_SHARE = 0.08
 FINAL_READINGS = 1.5
 """A final evaluation reads its characters about this often until the states settle."""
 CALIBRATION_SHARE = 0.04
-CALIBRATION_S = 4.0
+"""Of the budget, for measuring before the first step; at most BUDGET_CALIBRATION_S."""
+BUDGET_CALIBRATION_S = 4.0
+STEPS_CALIBRATION_S = 0.3
+"""Seconds for measuring where no budget depends on it, only the choice of a precision."""
 EXIT_S = 0.3
 """Saving the last files and leaving Python."""
 
@@ -68,14 +71,20 @@ def make_plan(
     budget = request.budget
     if budget is None and request.steps is None and request.epochs is None:
         budget = DEFAULT_BUDGET_S
-    limit = CALIBRATION_S if budget is None else min(CALIBRATION_S, CALIBRATION_SHARE * budget)
-    precision, speeds = _calibrate(request, corpus, model, optimizer, training, limit)
-    training = replace(training, precision=precision)
     validation = len(corpus.split("validation"))
-    final_chars, final_s = validation, FINAL_READINGS * validation / speeds.eval_chars_per_s
-    if budget is not None and final_s > FINAL_SHARE * budget:
-        final_chars = max(2, int(validation * FINAL_SHARE * budget / final_s))
-        final_s = FINAL_SHARE * budget
+    final_chars, final_s = validation, 0.0
+    if budget is None and request.precision is not None and request.eval_chars is not None:
+        speeds = Speeds(step_s=0.0, eval_chars_per_s=0.0)  # nothing depends on them
+    else:
+        limit = STEPS_CALIBRATION_S
+        if budget is not None:
+            limit = min(BUDGET_CALIBRATION_S, CALIBRATION_SHARE * budget)
+        precision, speeds = _calibrate(request, corpus, model, optimizer, training, limit)
+        training = replace(training, precision=precision)
+    if budget is not None:
+        final_s = FINAL_READINGS * validation / speeds.eval_chars_per_s
+        share = min(1.0, FINAL_SHARE * budget / final_s)
+        final_chars, final_s = max(2, int(validation * share)), share * final_s
     if request.steps is not None:
         steps = request.steps
     elif request.epochs is not None:

@@ -1,4 +1,6 @@
-"""Numbers as people type them: 10k, 5M; 90s, 5m, 2h."""
+"""What people type: numbers such as 10k and 5M, times such as 90s and 2h, text in UTF-8."""
+
+import os
 
 import typer
 
@@ -6,9 +8,9 @@ _SIZES = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
 _DURATIONS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-def parse_size(text: str) -> int:
-    """`10k` -> 10000; also M and G, in either case, and negative numbers."""
-    digits, unit = _parted(text.lower())
+def parse_size(text: str | int) -> int:
+    """`10k` -> 10000; also M and G, in either case, and negative numbers. A default passes too."""
+    digits, unit = _parted(str(text).lower())
     try:
         size = float(digits) * _SIZES[unit]
         if size != int(size):
@@ -20,6 +22,14 @@ def parse_size(text: str) -> int:
     return int(size)
 
 
+def parse_number(text: str | float) -> float:
+    """`0.8` -> 0.8. A default passes too."""
+    try:
+        return float(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not a number") from error
+
+
 def parse_duration(text: str) -> float:
     """`90s`, `5m`, `2h` -> seconds; a bare number is seconds."""
     digits, unit = _parted(text.lower())
@@ -27,6 +37,14 @@ def parse_duration(text: str) -> float:
         return float(digits) * _DURATIONS[unit]
     except (KeyError, ValueError) as error:
         raise typer.BadParameter(f"{text!r} is not a time such as 90s, 5m or 2h") from error
+
+
+def parse_text(argument: str) -> str:
+    """An argument as UTF-8, whatever the locale says."""
+    try:
+        return os.fsencode(argument).decode()
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter(f"{argument!r} is not UTF-8") from error
 
 
 def format_duration(seconds: float) -> str:

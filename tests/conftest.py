@@ -1,0 +1,84 @@
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from charrnn import checkpoint
+from charrnn.checkpoint import Checkpoint, CorpusRecord, Losses
+from charrnn.model.config import ModelConfig
+from charrnn.vocabulary import Vocabulary
+
+# Tests run beside each other and beside other work: threads that spin would hold each other up.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+Run = Callable[..., subprocess.CompletedProcess[bytes]]
+
+# A text with some structure, all its own, long enough for every split.
+TEXT = "".join(
+    f"{number}: the {colour} {animal} sat on the {place};\nwho? {animal.upper()}!\n"
+    for number in range(20)
+    for colour in ("red", "green", "blue")
+    for animal, place in (("cat", "mat"), ("dog", "log"), ("fox", "box"))
+)
+
+
+@pytest.fixture
+def text_file(tmp_path: Path) -> Path:
+    path = tmp_path / "animals.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Run:
+    """Run `charrnn ARGUMENTS...` in tmp_path as a user would, without a terminal."""
+
+    def run(
+        *arguments: str,
+        stdin: bytes = b"",
+        environment: Mapping[str, str] | None = None,
+        timeout: float = 120,
+    ) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [sys.executable, "-m", "charrnn", *arguments],
+            input=stdin,
+            capture_output=True,
+            cwd=tmp_path,
+            env={**os.environ, "COLUMNS": "200", **(environment or {})},
+            timeout=timeout,
+        )
+
+    return run
+
+
+def random_checkpoint(config: ModelConfig, seed: int = 0, scale: float = 0.5) -> Checkpoint:
+    """An untrained model whose weights are not symmetric in any way."""
+    random = np.random.default_rng(seed)
+    characters = "\n" + "".join(chr(ord("a") + i) for i in range(config.vocab_size - 1))
+    return Checkpoint(
+        config=config,
+        vocabulary=Vocabulary(characters),
+        weights={
+            name: random.normal(0, scale, shape).astype(np.float32)
+            for name, shape in config.parameter_shapes().items()
+        },
+        corpus=CorpusRecord("letters", "0" * 64, 1234, 0.1, 0.0),
+        losses=Losses(1.5, 123, val_carried=True),
+        step=7,
+        training={"loop": {"steps": 9}},
+        versions={"charrnn": "0"},
+    )
+
+
+@pytest.fixture
+def model_file(tmp_path: Path) -> Path:
+    """A small model below checkpoints/ in tmp_path, as a run called `letters`."""
+    config = ModelConfig(vocab_size=11, hidden_size=13, embedding_size=5, num_layers=2)
+    path = tmp_path / "checkpoints" / "letters" / "model.safetensors"
+    path.parent.mkdir(parents=True)
+    checkpoint.write(path, random_checkpoint(config))
+    return path

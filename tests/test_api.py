@@ -1,0 +1,222 @@
+"""Whole runs through the Python API: what the command line also calls."""
+
+import itertools
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import charrnn
+from charrnn import sealed_file
+from charrnn.errors import CorpusError, RunError, UsageError, VocabularyError
+from charrnn.training.events import (
+    EvalReport,
+    Event,
+    RunFinished,
+    RunStarted,
+    SampleReport,
+    StepReport,
+    StopRequest,
+)
+from tests.conftest import TEXT
+
+SMALL: dict[str, Any] = {"hidden_size": 17, "embedding_size": 6, "batch_size": 5, "seq_len": 16}
+CELLS: list[dict[str, Any]] = [
+    {"cell": "lstm", "precision": "bf16"},
+    {"cell": "gru", "precision": "fp32", "num_layers": 2},
+    {"cell": "rnn", "precision": "fp32", "embedding_size": 0},
+]
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def stop_after(step: int, stop: StopRequest) -> Callable[[Event], None]:
+    def on_event(event: Event) -> None:
+        if isinstance(event, StepReport) and event.step >= step:
+            stop.signal = 2
+
+    return on_event
+
+
+def lines(run: str) -> list[dict[str, Any]]:
+    text = Path("checkpoints", run, "metrics.jsonl").read_text()
+    timed = {"elapsed_s", "chars_per_s"}
+    return [
+        {k: v for k, v in json.loads(line).items() if k not in timed} for line in text.splitlines()
+    ]
+
+
+def test_a_run_tells_what_it_does_and_keeps_the_best(text_file: Path) -> None:
+    events: list[Event] = []
+    model = charrnn.train(text_file, steps=60, lr=0.02, on_event=events.append, **SMALL)
+    started, finished = events[0], events[-1]
+    assert isinstance(started, RunStarted)
+    assert started.plan.training.steps == 60
+    assert isinstance(finished, RunFinished)
+    assert (finished.reason, finished.step) == ("finished", 60)
+    evaluations = [e for e in events if isinstance(e, EvalReport)]
+    final = evaluations.pop()
+    assert final.carried
+    assert len(evaluations) == 10
+    assert sum(isinstance(e, SampleReport) for e in events) == 10
+    best = min(evaluations, key=lambda e: e.val_nats)
+    assert model.checkpoint.step == final.step == best.step
+    assert model.checkpoint.losses.val_nats == final.val_nats == finished.val_nats
+    assert model.checkpoint.losses.val_carried
+    assert final.val_nats < evaluations[0].val_nats
+    reports = [e for e in events if isinstance(e, StepReport)]
+    assert [r.step for r in reports] == list(range(1, 61))
+    assert reports[-1].train_nats < reports[0].train_nats
+    recorded = lines("animals")
+    assert len(recorded) == len(reports) + len(evaluations) + 1
+    assert recorded[-1]["val_nats"] == final.val_nats
+
+
+def test_the_recorded_loss_is_the_models_loss_on_text_it_has_not_seen(text_file: Path) -> None:
+    model = charrnn.train(text_file, steps=20, val_frac=0.2, test_frac=0.1, **SMALL)
+    for split, part in (
+        ("validation", TEXT[round(len(TEXT) * 0.7) : round(len(TEXT) * 0.9)]),
+        ("test", TEXT[round(len(TEXT) * 0.9) :]),
+    ):
+        score = charrnn.evaluate(model, split)  # type: ignore[arg-type]
+        stepper, nats = model.stepper, 0.0
+        state = stepper.initial_state(1)
+        ids = model.vocabulary.encode(part)
+        for symbol, following in itertools.pairwise(ids):
+            logits, state = stepper.step(np.array([symbol]), state)
+            nats += float(np.log(np.exp(logits[0]).sum()) - logits[0, following])
+        assert score.characters == pytest.approx(len(part) - 1, abs=1)
+        assert score.nats_per_char == pytest.approx(nats / score.characters, rel=1e-2)
+    assert model.checkpoint.losses.val_nats == pytest.approx(
+        charrnn.evaluate(model).nats_per_char, rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("options", CELLS, ids=lambda options: str(options["cell"]))
+def test_a_resumed_run_is_bit_for_bit_an_unbroken_one(
+    options: dict[str, Any], text_file: Path
+) -> None:
+    options = {**SMALL, "steps": 50, "eval_every": 8, "eval_chars": 64, **options}
+    unbroken = charrnn.train(text_file, name="unbroken", **options)
+    for step in (11, 29):
+        name = f"broken-{step}"
+        stop = StopRequest()
+        charrnn.train(text_file, name=name, stop=stop, on_event=stop_after(step, stop), **options)
+        halfway = lines(name)
+        assert halfway[-1]["step"] == step
+        # What was written after the last save, and half a line, must not be there twice.
+        with Path("checkpoints", name, "metrics.jsonl").open("a") as file:
+            file.write(json.dumps({**halfway[-1], "step": step + 1}) + '\n{"event": "st')
+        resumed = charrnn.resume(name)
+        for tensor, weights in unbroken.checkpoint.weights.items():
+            assert np.array_equal(resumed.checkpoint.weights[tensor], weights)
+        assert resumed.checkpoint.losses == unbroken.checkpoint.losses
+        assert lines(name) == lines("unbroken")
+        for file in ("training.safetensors",):
+            ends = [sealed_file.read(Path("checkpoints", n, file))[1] for n in ("unbroken", name)]
+            assert all(np.array_equal(ends[0][t], ends[1][t]) for t in ends[0])
+
+
+def test_a_finished_run_says_so_and_is_left_alone(text_file: Path) -> None:
+    charrnn.train(text_file, steps=3, **SMALL)
+    before = Path("checkpoints/animals/model.safetensors").read_bytes()
+    events: list[Event] = []
+    charrnn.resume("animals", on_event=events.append)
+    assert [type(e) for e in events] == [RunFinished]
+    assert isinstance(events[0], RunFinished)
+    assert events[0].reason == "already finished"
+    assert Path("checkpoints/animals/model.safetensors").read_bytes() == before
+
+
+def test_a_run_that_never_saved_starts_again_from_its_plan(text_file: Path) -> None:
+    whole = charrnn.train(text_file, steps=6, name="whole", **SMALL)
+    stop = StopRequest(signal=2)
+    charrnn.train(text_file, steps=6, name="killed", stop=stop, **SMALL)
+    Path("checkpoints/killed/training.safetensors").unlink()
+    again = charrnn.resume("killed")
+    assert again.checkpoint.step == whole.checkpoint.step
+    assert np.array_equal(
+        again.checkpoint.weights["decoder.bias"], whole.checkpoint.weights["decoder.bias"]
+    )
+
+
+def test_resuming_refuses_what_has_changed(text_file: Path) -> None:
+    stop = StopRequest(signal=2)
+    charrnn.train(text_file, steps=6, stop=stop, **SMALL)
+    folder = Path("checkpoints/animals")
+    text_file.write_text(TEXT + "more\n")
+    with pytest.raises(CorpusError, match="has changed"):
+        charrnn.resume("animals")
+    text_file.write_text(TEXT)
+    header, tensors = sealed_file.read(folder / "training.safetensors")
+    del tensors["generator"]
+    sealed_file.write(folder / "training.safetensors", header, tensors)
+    with pytest.raises(RunError, match="does not fit this run"):
+        charrnn.resume("animals")
+    with pytest.raises(RunError, match="no run named 'nobody'"):
+        charrnn.resume("nobody")
+
+
+def test_a_budget_is_the_wall_time_of_the_whole_call(text_file: Path) -> None:
+    started = time.monotonic()
+    model = charrnn.train(text_file, budget=8, hidden_size=64)
+    took = time.monotonic() - started
+    assert 8 * 0.6 < took < 8 * 1.4  # generous: the machine may be busy; the figure is benchmarked
+    assert model.checkpoint.step > 10
+
+
+def test_calibration_uses_up_no_randomness(
+    text_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fixed = {"steps": 12, "eval_every": 12, "precision": "fp32", **SMALL}
+    without = charrnn.train(text_file, name="without", eval_chars=64, **fixed)
+    models = [charrnn.train(text_file, name="short", **fixed)]
+    monkeypatch.setattr("charrnn.training.planning.STEPS_CALIBRATION_S", 1.5)
+    models.append(charrnn.train(text_file, name="long", **fixed))
+    for name, weights in without.checkpoint.weights.items():
+        assert all(np.array_equal(weights, model.checkpoint.weights[name]) for model in models)
+
+
+def test_generating(text_file: Path) -> None:
+    model = charrnn.train(text_file, steps=3, **SMALL)
+    pieces = list(model.generate(prime="the ", temperature=0.8, length=40, seed=3))
+    assert len(pieces) == 40
+    assert set("".join(pieces)) <= set(TEXT)
+    assert pieces == list(
+        charrnn.load("animals").generate("the ", temperature=0.8, length=40, seed=3)
+    )
+    assert "".join(pieces) != "".join(model.generate("the ", temperature=0.8, length=40, seed=4))
+    with pytest.raises(VocabularyError, match="no character 'Q'"):
+        model.generate(prime="Q")
+    assert len(list(model.generate(prime="Q", unknown="replace", length=2))) == 2
+    with pytest.raises(UsageError, match="--temp"):
+        model.generate(temperature=-1)
+
+
+def test_byte_mode_learns_what_is_not_text(tmp_path: Path) -> None:
+    (tmp_path / "data.bin").write_bytes(bytes(range(200, 256)) * 20 + "é".encode() * 50)
+    model = charrnn.train("data.bin", steps=3, as_bytes=True, **SMALL)
+    assert model.vocabulary.is_bytes
+    assert "".join(model.generate(prime="é", length=30))
+    assert charrnn.evaluate(model).characters == 122 - 1
+
+
+def test_evaluation_needs_the_text_the_model_learned_from(text_file: Path, tmp_path: Path) -> None:
+    model = charrnn.train(text_file, steps=2, **SMALL)
+    with pytest.raises(UsageError, match="--split test"):
+        charrnn.evaluate(model, "test")
+    moved = tmp_path / "moved.txt"
+    text_file.rename(moved)
+    with pytest.raises(CorpusError, match="no file or folder"):
+        charrnn.evaluate(model)
+    assert charrnn.evaluate(model, corpus=moved).nats_per_char > 0
+    moved.write_text(TEXT.upper())
+    with pytest.raises(CorpusError, match="has changed"):
+        charrnn.evaluate(model, corpus=moved)

@@ -1,0 +1,75 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from charrnn import checkpoint, sealed_file
+from charrnn.errors import CheckpointError
+from charrnn.model.config import CELL_NAMES, CellName, ModelConfig
+from tests.conftest import random_checkpoint
+
+CONFIG = ModelConfig(vocab_size=11, hidden_size=13, embedding_size=5, num_layers=2)
+
+
+@pytest.mark.parametrize("embedding_size", [0, 5])
+@pytest.mark.parametrize("cell", CELL_NAMES)
+def test_a_model_survives_the_round_trip(
+    cell: CellName, embedding_size: int, tmp_path: Path
+) -> None:
+    written = random_checkpoint(replace(CONFIG, cell=cell, embedding_size=embedding_size))
+    checkpoint.write(tmp_path / "model", written)
+    read = checkpoint.read(tmp_path / "model")
+    for field in ("config", "vocabulary", "corpus", "losses", "step", "training", "versions"):
+        assert getattr(read, field) == getattr(written, field)
+    assert read.weights.keys() == written.weights.keys()
+    assert all(np.array_equal(read.weights[n], w) for n, w in written.weights.items())
+
+
+def test_the_same_model_is_the_same_file(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        checkpoint.write(tmp_path / name, random_checkpoint(CONFIG))
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": "charrnn-training"}, "not a model"),
+        ({"format_version": 99}, "format version 99"),
+        ({"characters": "abc"}, "3 characters for a vocab_size of 11"),
+        ({"characters": "ba"}, "sorted and distinct"),
+        ({"characters": None}, "inconsistent"),
+        ({"model": {"vocab_size": -1}}, "--vocab-size -1"),
+        ({"model": {"vocab_size": 11, "hidden_size": 14}}, "does not fit"),
+        ({"model": 3}, "inconsistent"),
+    ],
+)
+def test_a_sealed_file_with_a_wrong_header_is_refused(
+    change: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "model"
+    checkpoint.write(path, random_checkpoint(CONFIG))
+    header, tensors = sealed_file.read(path)
+    sealed_file.write(path, {**header, **change}, tensors)
+    with pytest.raises(CheckpointError, match=message):
+        checkpoint.read(path)
+
+
+def test_weights_that_are_not_finite_float32_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    model = random_checkpoint(CONFIG)
+    for value in (np.full((11,), np.nan, np.float32), np.zeros((11,), np.float64)):
+        checkpoint.write(path, replace(model, weights={**model.weights, "decoder.bias": value}))
+        with pytest.raises(CheckpointError, match=r"'decoder.bias' is not finite float32"):
+            checkpoint.read(path)
+
+
+def test_entries_that_later_versions_add_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    checkpoint.write(path, random_checkpoint(CONFIG))
+    header, tensors = sealed_file.read(path)
+    header["corpus"]["language"] = "en"
+    header["extra"] = 1
+    sealed_file.write(path, header, tensors)
+    assert checkpoint.read(path).corpus.name == "letters"

@@ -1,0 +1,251 @@
+"""The command as people run it: subprocesses, real pipes, exit codes, what is on which stream."""
+
+import fcntl
+import json
+import os
+import pickle
+import pty
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import TEXT, Run
+
+SMALL = ["--hidden-size", "16", "--batch-size", "4", "--seq-len", "16"]
+
+
+def last_line(stderr: bytes) -> str:
+    return stderr.decode().strip().splitlines()[-1]
+
+
+def test_training_then_sampling_then_everything_else(cli: Run, text_file: Path) -> None:
+    done = cli("train", text_file.name, "--steps", "30", *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == b""
+    stderr = done.stderr.decode()
+    assert "\x1b" not in stderr
+    assert "repeat with: charrnn train animals.txt" in stderr
+    assert re.search(r"30/30 validation ~\d\.\d+ bits/char \(\d\.\d+ nats\)", stderr)
+    assert "charrnn sample animals --temp 0.8" in stderr
+
+    sample = cli("sample", "animals", "--temp", "0.8", "-n", "120", "--seed", "4")
+    assert sample.returncode == 0
+    assert len(sample.stdout) == 120
+    assert set(sample.stdout.decode()) <= set(TEXT)
+    assert sample.stderr == b"model animals, seed 4\n"
+    again = cli("sample", "--temperature", "0.8", "--length", "120", "--seed", "4", "-q")
+    assert again.stdout == sample.stdout
+    assert again.stderr == b""
+    primed = cli("sample", "--prime", "the red ", "-n", "5", "-q")
+    assert primed.stdout.startswith(b"the red ")
+    assert len(primed.stdout) == len("the red ") + 5
+
+    info = json.loads(cli("info", "--json").stdout)
+    assert info["model"]["hidden_size"] == 16
+    assert info["corpus"]["num_symbols"] == len(TEXT)
+    shown = cli("info").stdout.decode()
+    assert "lstm 1x16" in shown
+    assert "\x1b" not in shown
+    assert "\x1b[1m" in cli("info", "--color", "always").stdout.decode()
+
+    score = json.loads(cli("eval", "--json").stdout)
+    assert score["nats_per_char"] == pytest.approx(info["losses"]["val_nats"], rel=1e-5)
+    assert score["characters"] == info["losses"]["val_characters"]
+    assert f"{score['bits_per_char']:.4f} bits/char" in cli("eval").stdout.decode()
+
+    second = cli("train", text_file.name, "--steps", "2", "-q", *SMALL)
+    assert (second.returncode, second.stdout, second.stderr) == (0, b"", b"")
+    listed = [json.loads(line)["name"] for line in cli("list", "--json").stdout.splitlines()]
+    assert listed == ["animals-2", "animals"]
+    assert b"animals-2" in cli("list").stdout
+
+
+def test_a_pipe_in_and_a_reader_that_leaves(cli: Run, tmp_path: Path) -> None:
+    done = cli("train", "-", "--name", "piped", "--steps", "5", "-q", *SMALL, stdin=TEXT.encode())
+    assert (done.returncode, done.stderr) == (0, b"")
+    for count in (0, 1, 300, 5000):
+        shell = (
+            "set -o pipefail; "
+            f"{sys.executable} -m charrnn sample piped --temp 0.8 -n -1 | head -c {count} | wc -c"
+        )
+        read = subprocess.run(["bash", "-c", shell], cwd=tmp_path, capture_output=True, timeout=60)
+        assert read.returncode == 0
+        assert int(read.stdout) == count
+        assert read.stderr.decode().count("\n") == 1  # the seed, and no complaint
+    assert cli("eval", "piped").returncode == 0  # its text was kept with the run
+
+
+def test_an_interrupt_saves_and_says_how_to_resume(cli: Run, text_file: Path) -> None:
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        run = subprocess.Popen(
+            [sys.executable, "-m", "charrnn", "train", text_file.name, "--steps", "100k", *SMALL],
+            cwd=text_file.parent,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert run.stderr is not None
+        for line in run.stderr:
+            if line.startswith(b"repeat with:"):
+                break
+        run.send_signal(number)
+        _, stderr = run.communicate(timeout=60)
+        assert run.returncode == code
+        name = "animals" if number == signal.SIGINT else "animals-2"
+        assert last_line(stderr) == f"resume with: charrnn train --resume {name}"
+        assert b"Traceback" not in stderr
+        assert len(cli("sample", name, "-n", "9").stdout) == 9
+
+
+def test_resuming_goes_on_to_the_end(cli: Run, text_file: Path) -> None:
+    cli("train", text_file.name, "--steps", "5", "-q", *SMALL)
+    done = cli("train", "--resume", "animals")
+    assert done.returncode == 0
+    assert last_line(done.stderr) == "animals is finished already: all 5 steps are done"
+    refused = cli("train", "--resume", "animals", "--lr", "0.1")
+    assert refused.returncode == 2
+    assert last_line(refused.stderr).endswith("own plan: leave out lr")
+
+
+def test_on_a_terminal_there_is_a_bar_and_the_sample_ends_its_line(
+    cli: Run, text_file: Path
+) -> None:
+    def in_terminal(*arguments: str) -> str:
+        """Run with stdout and stderr on a pseudo-terminal; return what it shows."""
+        leader, follower = pty.openpty()
+        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 90, 0, 0))
+        run = subprocess.Popen(
+            [sys.executable, "-m", "charrnn", *arguments],
+            cwd=text_file.parent,
+            stdout=follower,
+            stderr=follower,
+            env={**os.environ, "TERM": "xterm"},
+        )
+        os.close(follower)
+        shown = bytearray()
+
+        def read() -> None:
+            try:
+                while data := os.read(leader, 4096):
+                    shown.extend(data)
+            except OSError:  # Linux ends a terminal's stream with an error
+                pass
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        assert run.wait(timeout=60) == 0
+        reader.join(timeout=60)
+        os.close(leader)
+        return shown.decode()
+
+    trained = in_terminal("train", text_file.name, "--steps", "200", *SMALL)
+    assert "100% |" in trained
+    assert "chars/s" in trained
+    assert in_terminal("sample", "-q", "-n", "3", "--prime", "the").endswith("\r\n")
+
+
+BAD_COMMANDS = [
+    ("train", 2, "no text to learn from: name a file, a folder, - for stdin, or stdlib"),
+    ("train absent.txt", 1, "no file or folder 'absent.txt' here or in corpora/"),
+    ("train hollow", 1, "no text in the folder 'hollow'"),
+    ("train empty.txt", 1, "no text in empty.txt: it is empty"),
+    ("train short.txt", 1, "short is too short: of its 6 characters"),
+    ("train same.txt", 1, "single distinct character, 'a'"),
+    ("train latin.txt", 1, "latin.txt is not UTF-8: byte 0xe9 at offset 9 (line 2); --bytes"),
+    ("train animals.txt --name letters", 1, "continue it with --resume letters"),
+    ("train animals.txt --name a/b", 2, "--name 'a/b': use a plain name"),
+    ("train animals.txt --replace", 2, "--replace needs the --name"),
+    ("train animals.txt --budget 90s --steps 5", 2, "--budget and --steps both say when to stop"),
+    ("train animals.txt --budget soon", 2, "'soon' is not a time such as 90s, 5m or 2h"),
+    ("train animals.txt --steps 1.5", 2, "'1.5' is not a whole number such as 500, 10k or 5M"),
+    ("train animals.txt --cell elman", 2, "elman"),
+    ("train animals.txt --hidden-size 0", 2, "--hidden-size 0"),
+    ("train animals.txt --val-frac 1", 2, "--val-frac 1"),
+    ("train --resume nobody", 1, "no run named 'nobody'"),
+    ("sample nobody", 1, "no model 'nobody'"),
+    ("sample --temp -1", 2, "--temp -1: must be 0 (greedy) or a positive number"),
+    ("sample --temp warm", 2, "warm"),
+    ("sample -n -2", 2, "--length -2"),
+    ("sample --prime É", 1, "no character 'É' in this model's vocabulary (11 characters)"),
+    ("sample truncated", 1, "'truncated' is damaged or not a charrnn file"),
+    ("sample flipped", 1, "'flipped' is damaged: its checksum does not agree"),
+    ("sample animals.txt", 1, "'animals.txt' is damaged or not a charrnn file"),
+    ("sample model.pt", 1, "'model.pt' is a pickle"),
+    ("eval letters", 1, "has no plan.json beside it: name the --corpus"),
+    ("sing", 2, "sing"),
+    ("--loud", 2, "--loud"),
+]
+
+
+@pytest.mark.parametrize(("command", "code", "message"), BAD_COMMANDS, ids=lambda v: str(v)[:40])
+def test_a_mistake_is_one_clear_line(
+    command: str, code: int, message: str, cli: Run, text_file: Path, model_file: Path
+) -> None:
+    folder = text_file.parent
+    (folder / "hollow").mkdir()
+    (folder / "hollow" / "x.bin").write_bytes(b"\0\xff")
+    (folder / "empty.txt").touch()
+    (folder / "short.txt").write_text("abcdef")
+    (folder / "same.txt").write_text("a" * 100)
+    (folder / "latin.txt").write_bytes(b"good\nbad \xe9t\n")
+    whole = model_file.read_bytes()
+    (folder / "truncated").write_bytes(whole[:-1])
+    (folder / "flipped").write_bytes(whole[:-9] + bytes([whole[-9] ^ 4]) + whole[-8:])
+    (folder / "model.pt").write_bytes(pickle.dumps({"weights": [1.0]}))
+    before = sorted(str(path) for path in folder.rglob("*"))
+
+    done = cli(*command.split())
+    stderr = done.stderr.decode()
+    assert done.returncode == code, stderr
+    assert done.stdout == b""
+    assert stderr.startswith("charrnn: ")
+    assert stderr.count("\n") == 1
+    assert message in stderr
+    assert sorted(str(path) for path in folder.rglob("*")) == before
+
+
+def test_unknown_characters_pass_on_request(cli: Run, model_file: Path) -> None:
+    skipped = cli("sample", "-q", "-n", "4", "--prime", "aÉb", "--unknown", "skip", "--seed", "1")
+    plain = cli("sample", "-q", "-n", "4", "--prime", "ab", "--seed", "1")
+    assert skipped.stdout.decode().removeprefix("aÉb") == plain.stdout.decode().removeprefix("ab")
+    replaced = cli("sample", "-q", "-n", "4", "--prime", "aÉb", "--unknown", "replace")
+    assert len(replaced.stdout.decode()) == 3 + 4
+
+
+def test_text_is_utf8_whatever_the_locale_says(cli: Run, tmp_path: Path) -> None:
+    (tmp_path / "fr.txt").write_text("été à Nîmes, où l'âne brait: «hi-han»\n" * 30, "utf-8")
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+    done = cli("train", "fr.txt", "--steps", "3", *SMALL, environment=plain)
+    assert done.returncode == 0, done.stderr
+    primed = cli("sample", "-q", "-n", "50", "--prime", "été", environment=plain)
+    assert len(primed.stdout.decode("utf-8")) == 53
+
+
+def test_a_closed_stdout_is_one_clear_line(model_file: Path, tmp_path: Path) -> None:
+    shell = f"{sys.executable} -m charrnn sample letters >&-"
+    done = subprocess.run(["bash", "-c", shell], cwd=tmp_path, capture_output=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr == b"charrnn: stdout is closed: there is nowhere to write to\n"
+
+
+def test_a_full_disk_is_one_clear_line(model_file: Path, tmp_path: Path) -> None:
+    shell = f"{sys.executable} -m charrnn sample letters -q > /dev/full"
+    done = subprocess.run(["bash", "-c", shell], cwd=tmp_path, capture_output=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr == b"charrnn: No space left on device\n"
+
+
+def test_version_and_help(cli: Run) -> None:
+    assert re.fullmatch(rb"charrnn \d+\.\d+\.\d+\n", cli("--version").stdout)
+    bare = cli()
+    assert b"train" in bare.stdout + bare.stderr
+    for command in ("train", "sample", "eval", "info", "list"):
+        shown = cli(command, "--help")
+        assert shown.returncode == 0
+        assert b"Usage" in shown.stdout

@@ -1,0 +1,126 @@
+"""Engines against the reference, forward and gradient; the reference against torch.nn."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from charrnn.engines.interface import Engine, input_table
+from charrnn.engines.reference import ReferenceEngine
+from charrnn.engines.torch_kernels import TorchEngine
+from charrnn.model.char_rnn import CharRNN
+from charrnn.model.config import CELL_NAMES, CellName, ModelConfig
+from charrnn.vocabulary import Vocabulary
+
+T, B, V, H, E = 6, 3, 7, 5, 4
+MODULES = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+
+
+def make_model(cell: CellName, embedding_size: int, layers: int = 2) -> CharRNN:
+    config = ModelConfig(V, cell, layers, hidden_size=H, embedding_size=embedding_size)
+    model = CharRNN(config, torch.Generator().manual_seed(1))
+    with torch.no_grad():  # biases that are not zero
+        for parameter in model.parameters():
+            parameter += 0.1 * torch.randn(
+                parameter.shape, generator=torch.Generator().manual_seed(2)
+            )
+    return model
+
+
+def ids_and_masks(layers: int = 2) -> tuple[Tensor, list[Tensor]]:
+    generator = torch.Generator().manual_seed(4)
+    ids = torch.randint(0, V, (T, B), generator=generator)
+    masks = [(torch.rand(T, B, H, generator=generator) > 0.4) / 0.6 for _ in range(layers)]
+    return ids, masks
+
+
+def outputs_and_gradients(model: CharRNN, engine: Engine, masks: list[Tensor]) -> list[Tensor]:
+    """Logits, final state, and the gradient of every parameter and of the initial state."""
+    ids, _ = ids_and_masks()
+    generator = torch.Generator().manual_seed(5)
+    state = tuple(
+        torch.randn(p.shape, generator=generator).to(p.dtype).requires_grad_()
+        for p in model.initial_state(B)
+    )
+    logits, final = model(ids, state, engine, masks)
+    loss = (logits * torch.linspace(-1, 1, V)).square().sum() + sum(p.sin().sum() for p in final)
+    gradients = torch.autograd.grad(loss, [*model.parameters(), *state])
+    return [logits.detach(), *(p.detach() for p in final), *gradients]
+
+
+def distance(found: Tensor, expected: Tensor) -> float:
+    return float((found.double() - expected.double()).norm() / expected.double().norm())
+
+
+@pytest.mark.parametrize("with_masks", [True, False])
+@pytest.mark.parametrize("embedding_size", [0, E])
+@pytest.mark.parametrize("cell", CELL_NAMES)
+def test_torch_kernels_agree_with_the_reference(
+    cell: CellName, embedding_size: int, with_masks: bool
+) -> None:
+    masks = ids_and_masks()[1] if with_masks else []
+    model = make_model(cell, embedding_size)
+    exact = make_model(cell, embedding_size).double()
+    expected = outputs_and_gradients(exact, ReferenceEngine(), masks)
+    for precision, tolerance in (("fp32", 1e-5), ("bf16", 0.05)):
+        found = outputs_and_gradients(model, TorchEngine(precision), masks)
+        for one, other in zip(found, expected, strict=True):
+            assert one.dtype == torch.float32
+            assert distance(one, other) < tolerance
+
+
+@pytest.mark.parametrize("embedding_size", [0, E])
+@pytest.mark.parametrize("cell", CELL_NAMES)
+def test_the_parameters_load_into_torchs_own_module(cell: CellName, embedding_size: int) -> None:
+    model = make_model(cell, embedding_size)
+    module = MODULES[cell](embedding_size or V, H, 2)
+    module.load_state_dict(model.rnn.state_dict())
+    ids, _ = ids_and_masks()
+    x = torch.from_numpy(Vocabulary("abcdefg").one_hot(ids))  # (T, B, V)
+    if embedding_size:
+        x = x @ model.embedding.get_parameter("weight")
+    hidden, _ = module(x)
+    expected = hidden @ model.decoder.get_parameter("weight").T
+    expected = expected + model.decoder.get_parameter("bias")
+    found, _ = model(ids, model.initial_state(B), ReferenceEngine())
+    assert distance(found.detach(), expected.detach()) < 1e-5
+
+
+@pytest.mark.parametrize("embedding_size", [0, E])
+def test_the_lookup_is_the_one_hot_product(embedding_size: int) -> None:
+    model = make_model("gru", embedding_size)
+    embedding = model.embedding.get_parameter("weight") if embedding_size else None
+    first = model.layers()[0]
+    ids, _ = ids_and_masks()
+    looked_up = input_table(embedding, first)[ids]  # (T, B, 3H)
+    x = torch.from_numpy(Vocabulary("abcdefg").one_hot(ids))
+    x = x if embedding is None else x @ embedding
+    assert torch.allclose(looked_up, x @ first.weight_ih.T + first.bias_ih, atol=1e-6)
+
+
+@pytest.mark.parametrize("cell", CELL_NAMES)
+def test_the_carried_state_continues_the_window(cell: CellName) -> None:
+    model = make_model(cell, E)
+    ids, _ = ids_and_masks()
+    for engine in (ReferenceEngine(), TorchEngine("fp32")):
+        whole, end = model(ids, model.initial_state(B), engine)
+        first, state = model(ids[:4], model.initial_state(B), engine)
+        second, last = model(ids[4:], state, engine)
+        assert torch.allclose(torch.cat([first, second]), whole, atol=1e-6)
+        assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(end, last, strict=True))
+
+
+def test_the_forget_gate_starts_open_and_other_biases_at_zero() -> None:
+    config = ModelConfig(V, "lstm", 2, hidden_size=H)
+    model = CharRNN(config, torch.Generator().manual_seed(0))
+    for layer in model.layers():
+        total = (layer.bias_ih + layer.bias_hh).detach().numpy()
+        np.testing.assert_array_equal(total, np.repeat([0.0, 1.0, 0.0, 0.0], H))
+
+
+def test_the_same_seed_gives_the_same_weights() -> None:
+    one, same, other = (
+        CharRNN(ModelConfig(V), torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)
+    )
+    assert all(np.array_equal(a, same.weights()[n]) for n, a in one.weights().items())
+    assert not np.array_equal(one.weights()["decoder.weight"], other.weights()["decoder.weight"])

@@ -1,0 +1,110 @@
+import json
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from charrnn import sealed_file
+from charrnn.errors import CheckpointError
+
+HEADER = {"name": "é", "sizes": [1, 2], "loss": 0.1}
+TENSORS = {
+    "b": np.arange(6, dtype=np.float32).reshape(2, 3),
+    "a": np.array([1, 255], np.uint8),
+    "scalar": np.array(2.5, np.float32),
+}
+
+
+@pytest.fixture
+def sealed(tmp_path: Path) -> Path:
+    path = tmp_path / "x.safetensors"
+    sealed_file.write(path, HEADER, TENSORS)
+    return path
+
+
+def test_header_and_tensors_survive_the_round_trip(sealed: Path) -> None:
+    header, tensors = sealed_file.read(sealed)
+    assert header == HEADER
+    assert tensors.keys() == TENSORS.keys()
+    for name, tensor in tensors.items():
+        assert tensor.dtype == TENSORS[name].dtype
+        assert np.array_equal(tensor, TENSORS[name])
+
+
+def test_the_header_is_canonical_json(sealed: Path) -> None:
+    data = sealed.read_bytes()
+    metadata = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+    assert list(metadata) == ["charrnn"]
+    assert metadata["charrnn"].startswith('{"loss":0.1,"name":"é","sha256":"')
+
+
+def test_every_changed_bit_is_noticed(sealed: Path) -> None:
+    whole = sealed.read_bytes()
+    for bit in range(len(whole) * 8):
+        changed = bytearray(whole)
+        changed[bit // 8] ^= 1 << (bit % 8)
+        sealed.write_bytes(changed)
+        with pytest.raises(CheckpointError) as caught:
+            sealed_file.read(sealed)
+        assert "\n" not in str(caught.value)
+
+
+def test_every_truncation_is_noticed(sealed: Path) -> None:
+    whole = sealed.read_bytes()
+    for length in range(len(whole)):
+        sealed.write_bytes(whole[:length])
+        with pytest.raises(CheckpointError):
+            sealed_file.read(sealed)
+
+
+def test_a_tensor_under_another_name_is_noticed(sealed: Path, tmp_path: Path) -> None:
+    header, tensors = sealed_file.read(sealed)
+    tensors["c"] = tensors.pop("b")
+    digest = sealed_file.seal(HEADER, TENSORS)
+    forged = sealed_file.canonical_json({**header, "sha256": digest})
+    save_file(tensors, tmp_path / "forged", metadata={"charrnn": forged})
+    with pytest.raises(CheckpointError, match="checksum"):
+        sealed_file.read(tmp_path / "forged")
+
+
+def test_a_pickle_is_refused_and_never_run(tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> tuple[object, ...]:
+            return os.mkdir, (str(tmp_path / "ran"),)
+
+    path = tmp_path / "model.pt"
+    path.write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(CheckpointError, match="is a pickle"):
+        sealed_file.read(path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    save_file(TENSORS, tmp_path / "foreign", metadata={"format": "pt"})
+    (tmp_path / "text").write_text("To be, or not to be")
+    (tmp_path / "nothing").touch()
+    for name, message in (
+        ("foreign", "not one of charrnn's"),
+        ("text", "damaged or not a charrnn file"),
+        ("nothing", "damaged or not a charrnn file"),
+        ("absent", "no file"),
+    ):
+        with pytest.raises(CheckpointError, match=message):
+            sealed_file.read(tmp_path / name)
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(
+    sealed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    before = sealed.read_bytes()
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(CheckpointError, match="No space left on device"):
+        sealed_file.write(sealed, {"other": 1}, TENSORS)
+    assert sealed.read_bytes() == before
+    assert [path.name for path in sealed.parent.iterdir()] == [sealed.name]

@@ -1,0 +1,146 @@
+import itertools
+import math
+import shlex
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from charrnn.corpus.encoded import EncodedCorpus, SplitConfig
+from charrnn.errors import RunError, UsageError
+from charrnn.model.config import ModelConfig
+from charrnn.training.config import OptimizerConfig
+from charrnn.training.optimizer import learning_rate
+from charrnn.training.plan import CorpusPlan, Plan, TrainingRequest
+from charrnn.training.planning import make_plan
+from tests.conftest import TEXT
+
+
+def corpus_plan(corpus: EncodedCorpus) -> CorpusPlan:
+    return CorpusPlan(
+        name="animals",
+        arguments=("my animals.txt",),
+        sources=("/somewhere/my animals.txt",),
+        as_bytes=False,
+        sha256=corpus.sha256,
+        num_symbols=len(corpus.ids),
+        splits=corpus.splits,
+    )
+
+
+def planned(text: str = TEXT, **options: Any) -> tuple[Plan, tuple[str, ...]]:
+    request = TrainingRequest(**options)
+    corpus = EncodedCorpus.from_text(text, "animals", request.split_config())
+    return make_plan(request, corpus, corpus_plan(corpus), elapsed=lambda: 1.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"budget": 90, "steps": 5}, "--budget and --steps both say when to stop"),
+        ({"steps": 5, "epochs": 1}, "--steps and --epochs both say when to stop"),
+        ({"budget": 0.5}, "--budget 0.5s"),
+        ({"budget": math.nan}, "--budget nan"),
+        ({"epochs": 0}, "--epochs 0"),
+        ({"steps": 0}, "--steps 0"),
+        ({"cell": "elman"}, "--cell 'elman': choose one of rnn, gru, lstm"),
+        ({"hidden_size": 0}, "--hidden-size 0"),
+        ({"num_layers": 65}, "--num-layers 65"),
+        ({"embedding_size": -1}, "--embedding-size -1"),
+        ({"dropout": 1.0}, "--dropout 1"),
+        ({"lr": 0.0}, r"--lr 0\.0"),
+        ({"lr": math.nan}, "--lr nan"),
+        ({"clip_norm": 0.0}, "--clip-norm 0"),
+        ({"batch_size": 0}, "--batch-size 0"),
+        ({"seq_len": -3}, "--seq-len -3"),
+        ({"reset_prob": 1.5}, r"--reset-prob 1\.5"),
+        ({"seed": -1}, "--seed -1"),
+        ({"threads": 0}, "--threads 0"),
+        ({"engine": "warp"}, "--engine warp"),
+        ({"precision": "fp8"}, "--precision fp8"),
+        ({"device": "tpu"}, "--device tpu"),
+        ({"val_frac": 0.7, "test_frac": 0.3}, "leave text to train on"),
+    ],
+)
+def test_options_out_of_range_are_usage_errors(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        TrainingRequest(**options)
+
+
+def test_a_plan_survives_json() -> None:
+    plan, _ = planned(steps=7)
+    assert Plan.from_json(plan.to_json()) == plan
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"corpus": 3}'])
+def test_a_damaged_plan_is_refused(text: str) -> None:
+    with pytest.raises(RunError, match=r"plan\.json cannot be read"):
+        Plan.from_json(text)
+
+
+def test_the_command_says_everything_that_was_decided() -> None:
+    plan, _ = planned(steps=7, cell="gru", hidden_size=20, dropout=0.25, val_frac=0.2)
+    words = shlex.split(plan.command())
+    assert words[:3] == ["charrnn", "train", "my animals.txt"]
+    options = dict(zip(words[3::2], words[4::2], strict=True))
+    names = {name.removeprefix("--").replace("-", "_") for name in options}
+    assert names == set(TrainingRequest.__dataclass_fields__) - {"budget", "epochs"}
+    assert options["--cell"] == "gru"
+    assert options["--dropout"] == "0.25"
+    assert options["--steps"] == "7"
+    assert float(options["--val-frac"]) == 0.2
+
+
+def test_a_plan_made_from_its_own_command_is_the_same_plan() -> None:
+    plan, _ = planned(budget=5, hidden_size=20)
+    words = shlex.split(plan.command())[3:]
+    text = dict(zip(words[::2], words[1::2], strict=True))
+    options: dict[str, Any] = {}
+    for name, value in text.items():
+        number = float(value) if value.replace(".", "").isdigit() else value
+        whole = isinstance(number, float) and number.is_integer() and "." not in value
+        options[name[2:].replace("-", "_")] = int(number) if whole else number
+    again, _ = planned(**options)
+    assert again.training == replace(plan.training, report_every=again.training.report_every)
+    assert (again.model, again.optimizer) == (plan.model, plan.optimizer)
+
+
+def test_a_budget_decides_the_steps() -> None:
+    short, _ = planned(budget=4, hidden_size=16)
+    long, _ = planned(budget=12, hidden_size=16)
+    assert short.budget_s == 4
+    assert 1 <= short.training.steps < long.training.steps
+
+
+def test_epochs_are_readings_of_the_training_split() -> None:
+    plan, _ = planned(epochs=3, batch_size=4, seq_len=32)
+    per_epoch = (int(len(TEXT) * 0.9) - 1) // 4 // 32
+    assert plan.training.steps == pytest.approx(3 * per_epoch, abs=3)
+
+
+def test_a_small_text_shrinks_the_windows_and_says_so() -> None:
+    plan, notes = planned(TEXT[:300], steps=2)
+    assert plan.training.batch_size * plan.training.seq_len <= 270
+    assert len(notes) == 1
+    assert "batch size 32 ->" in notes[0]
+    assert planned(TEXT, steps=2, batch_size=8)[1] == ()
+
+
+def test_the_learning_rate_warms_up_and_falls_along_a_cosine() -> None:
+    config = OptimizerConfig(lr=2.0, warmup_steps=10, final_lr_frac=0.1)
+    rates = [learning_rate(step, 1000, config) for step in range(1000)]
+    assert rates[0] == pytest.approx(2.0 / 11)
+    assert rates[10] == 2.0
+    assert max(rates) == 2.0
+    assert rates[505] == pytest.approx(2.0 * (0.1 + 0.9 * 0.5), rel=1e-6)
+    assert rates[-1] == pytest.approx(0.2, rel=1e-3)
+    assert all(a >= b for a, b in itertools.pairwise(rates[10:]))
+    assert learning_rate(0, 1, config) == 2.0
+
+
+def test_parameters_are_counted_as_they_are_shaped() -> None:
+    assert ModelConfig(65, "lstm", 2, 128, 0).num_parameters() == (
+        4 * 128 * (65 + 128 + 2) + 4 * 128 * (128 + 128 + 2) + 65 * 129
+    )
+    assert ModelConfig(5, "gru", 1, 3, 2).num_parameters() == 5 * 2 + 9 * (2 + 3 + 2) + 5 * 4
+    assert SplitConfig().val_frac == 0.1
