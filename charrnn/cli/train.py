@@ -1,6 +1,5 @@
 """`charrnn train`: any text in, a model out."""
 
-import os
 import sys
 import time
 from typing import Annotated, Literal
@@ -228,8 +227,10 @@ def train(
         bool, typer.Option("--bytes", help="Learn bytes: for text that is not UTF-8.")
     ] = False,
     engine: Annotated[
-        Literal["torch", "reference"] | None,
-        typer.Option(help="What runs the recurrence.", show_default="torch", rich_help_panel=RUN),
+        Literal["native", "torch", "reference"] | None,
+        typer.Option(
+            help="What runs the recurrence.", show_default="the fastest", rich_help_panel=RUN
+        ),
     ] = None,
     precision: Annotated[
         Literal["auto", "fp32", "bf16"],
@@ -252,6 +253,7 @@ def train(
     """
     from charrnn import api
     from charrnn.cli.interrupts import EXIT_BASE, Interrupts
+    from charrnn.cli.process import prepare_for_training
     from charrnn.cli.progress import TrainingDisplay
     from charrnn.errors import UsageError
     from charrnn.training.events import Event, RunStarted, StopRequest
@@ -268,9 +270,7 @@ def train(
             file=sys.stderr,
         )
 
-    # torch's OpenMP threads spin at every barrier. Where another process wants the core, a thread
-    # that spins long holds up the one it waits for: steps were seen to take a hundred times longer.
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    prepare_for_training()
     stop = StopRequest()
     display = TrainingDisplay(color)
     with Interrupts(stop) as interrupts:

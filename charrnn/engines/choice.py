@@ -1,11 +1,55 @@
-"""An engine by its name: chosen once, before the run."""
+"""An engine by its name, and which of them this machine can run: chosen once, before the run."""
+
+from importlib.util import find_spec
+
+import torch
 
 from charrnn.engines.config import EngineName, Precision
 from charrnn.engines.interface import Engine
 from charrnn.engines.reference import ReferenceEngine
 from charrnn.engines.torch_kernels import TorchEngine
+from charrnn.errors import UsageError
+
+Kind = tuple[EngineName, Precision]
+
+MISSING = (
+    "the native engine was not built when charrnn was installed (it needs a C++ compiler); "
+    "torch's kernels are used instead, which train more slowly"
+)
 
 
-def make_engine(name: EngineName, precision: Precision) -> Engine:
-    """Return the engine called `name`; the reference knows no precision but its weights' own."""
-    return TorchEngine(precision) if name == "torch" else ReferenceEngine()
+def native_is_built() -> bool:
+    """Whether the compiled module is there."""
+    return find_spec("charrnn.engines._native") is not None
+
+
+def candidates(device: str) -> list[Kind]:
+    """The engines and precisions that may be the fastest on `device`."""
+    kinds: list[Kind] = [("torch", "fp32")]
+    if device == "cuda":
+        return [*kinds, ("torch", "bf16")] if torch.cuda.is_bf16_supported() else kinds
+    if torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        kinds.append(("torch", "bf16"))
+    if native_is_built():
+        from charrnn.engines import _native
+
+        kinds.append(("native", "fp32"))
+        if _native.has_fast_bf16():
+            kinds.append(("native", "bf16"))
+    return kinds
+
+
+def make_engine(name: EngineName, precision: Precision, threads: int) -> Engine:
+    """Return the engine called `name`; the reference knows no precision but its weights' own.
+
+    Raises UsageError for the native engine where it was not built.
+    """
+    if name == "reference":
+        return ReferenceEngine()
+    if name == "torch":
+        return TorchEngine(precision)
+    if not native_is_built():
+        raise UsageError(f"--engine native: {MISSING}")
+    from charrnn.engines.native_kernels import NativeEngine
+
+    return NativeEngine(precision, threads)

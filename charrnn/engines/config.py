@@ -2,7 +2,7 @@
 
 from typing import Literal, get_args
 
-EngineName = Literal["torch", "reference"]
+EngineName = Literal["native", "torch", "reference"]
 ENGINE_NAMES: tuple[EngineName, ...] = get_args(EngineName)
 
 Precision = Literal["fp32", "bf16"]

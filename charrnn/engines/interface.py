@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol, TypeAlias
 
 from torch import Tensor
 
+from charrnn.engines.config import Precision
 from charrnn.model.config import CellName
 
 State: TypeAlias = tuple[Tensor, ...]
@@ -30,6 +31,8 @@ class Engine(Protocol):
     """Runs the stack of one kind of cell over a window."""
 
     name: str
+    precision: Precision
+    """Of its matrix products; the decoder after it uses the same."""
 
     def __call__(
         self,

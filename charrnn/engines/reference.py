@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from charrnn.engines.config import Precision
 from charrnn.engines.interface import LayerWeights, Masks, State, input_table
 from charrnn.model.cells import CELLS
 from charrnn.model.config import CellName
@@ -14,6 +15,7 @@ class ReferenceEngine:
     """Runs in whatever precision its weights have; gradients by automatic differentiation."""
 
     name = "reference"
+    precision: Precision = "fp32"
 
     def __call__(
         self,

@@ -22,7 +22,7 @@ class TorchEngine:
 
     def __init__(self, precision: Precision) -> None:
         """bf16 runs the products in bfloat16 under autocast; weights and gradients stay float32."""
-        self._autocast = precision == "bf16"
+        self.precision: Precision = precision
 
     def __call__(
         self,
@@ -40,7 +40,7 @@ class TorchEngine:
         else:
             x = functional.embedding(ids, embedding)  # (T, B, E)
         finals: list[State] = []
-        with torch.autocast(ids.device.type, torch.bfloat16, enabled=self._autocast):
+        with torch.autocast(ids.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             for index, layer in enumerate(layers):
                 if index > 0 and masks:
                     x = x * masks[index - 1]

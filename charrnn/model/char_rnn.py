@@ -84,8 +84,9 @@ class CharRNN(nn.Module):
         if masks:
             hidden = hidden * masks[-1]
         weight, bias = self.decoder.get_parameter("weight"), self.decoder.get_parameter("bias")
-        logits = functional.linear(hidden.to(weight.dtype), weight, bias)  # (T, B, V)
-        return logits, state
+        with torch.autocast(ids.device.type, torch.bfloat16, enabled=engine.precision == "bf16"):
+            logits = functional.linear(hidden.to(weight.dtype), weight, bias)  # (T, B, V)
+        return logits.to(weight.dtype), state
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
         """A copy of every parameter as numpy, by name."""

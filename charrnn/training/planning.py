@@ -15,8 +15,7 @@ import torch
 
 from charrnn.corpus.encoded import EncodedCorpus
 from charrnn.corpus.windows import Windows, fit
-from charrnn.engines.choice import make_engine
-from charrnn.engines.config import Precision
+from charrnn.engines.choice import MISSING, Kind, candidates, make_engine, native_is_built
 from charrnn.model.config import ModelConfig
 from charrnn.scoring import CHUNK, STREAMS
 from charrnn.training.config import OptimizerConfig, TrainingConfig
@@ -39,6 +38,9 @@ STEPS_CALIBRATION_S = 0.3
 """Seconds for measuring where no budget depends on it, only the choice of a precision."""
 EXIT_S = 0.3
 """Saving the last files and leaving Python."""
+
+
+_UNDECIDED = TrainingConfig(steps=1, eval_every=1, eval_chars=STREAMS, report_every=1)
 
 
 @dataclass(frozen=True)
@@ -67,20 +69,22 @@ def make_plan(
     optimizer = request.optimizer_config()
     train = corpus.split("train")
     training, notes = _fit_to_text(request, len(train))
+    if request.engine is None and training.device == "cpu" and not native_is_built():
+        notes = (*notes, MISSING)
     torch.set_num_threads(training.threads)
     budget = request.budget
     if budget is None and request.steps is None and request.epochs is None:
         budget = DEFAULT_BUDGET_S
     validation = len(corpus.split("validation"))
     final_chars, final_s = validation, 0.0
-    if budget is None and request.precision is not None and request.eval_chars is not None:
+    if budget is None and None not in (request.engine, request.precision, request.eval_chars):
         speeds = Speeds(step_s=0.0, eval_chars_per_s=0.0)  # nothing depends on them
     else:
         limit = STEPS_CALIBRATION_S
         if budget is not None:
             limit = min(BUDGET_CALIBRATION_S, CALIBRATION_SHARE * budget)
-        precision, speeds = _calibrate(request, corpus, model, optimizer, training, limit)
-        training = replace(training, precision=precision)
+        kind, speeds = _calibrate(request, corpus, model, optimizer, training, limit)
+        training = replace(training, engine=kind[0], precision=kind[1])
     if budget is not None:
         final_s = FINAL_READINGS * validation / speeds.eval_chars_per_s
         share = min(1.0, FINAL_SHARE * budget / final_s)
@@ -117,11 +121,8 @@ def make_plan(
 
 def _fit_to_text(request: TrainingRequest, num_ids: int) -> tuple[TrainingConfig, tuple[str, ...]]:
     """The training sizes, shrunk where the text is small, and a word on that."""
-    defaults = TrainingConfig(
-        steps=1,
-        eval_every=1,
-        eval_chars=STREAMS,
-        report_every=1,
+    defaults = replace(
+        _UNDECIDED,
         threads=default_threads(),
         device="cuda" if torch.cuda.is_available() else "cpu",
     )
@@ -143,40 +144,44 @@ def _calibrate(
     optimizer: OptimizerConfig,
     training: TrainingConfig,
     limit: float,
-) -> tuple[Precision, Speeds]:
-    """Measure within `limit` seconds; of the precisions on offer, take the faster one."""
-    offered: list[Precision] = [training.precision]
-    if request.precision is None and training.engine == "torch" and _has_bf16(training.device):
-        offered = ["fp32", "bf16"]
+) -> tuple[Kind, Speeds]:
+    """Measure for about `limit` seconds; of the engines and precisions on offer, take the best."""
     ids = corpus.split("train")
-    trainers = [
-        Trainer(ids, model, optimizer, replace(training, precision=precision, steps=1000))
-        for precision in offered
-    ]
-    seconds: list[list[float]] = [[] for _ in offered]
+    trainers = {
+        kind: Trainer(
+            ids, model, optimizer, replace(training, engine=kind[0], precision=kind[1], steps=1000)
+        )
+        for kind in _offered(request, training.device)
+    }
     started = time.perf_counter()
-    rounds = 0
-    while rounds < 3 or (time.perf_counter() - started < 0.8 * limit and rounds < 1000):
-        for trainer, times in zip(trainers, seconds, strict=True):
-            times.append(_seconds(trainer.step))
-        rounds += 1
-    step_s = [statistics.median(times[1:]) for times in seconds]
-    fastest = step_s.index(min(step_s))
-    scorer = TorchScorer(trainers[0].model, make_engine(training.engine, "fp32"))
+    seconds: dict[Kind, list[float]] = {}
+    for kind, trainer in trainers.items():
+        seconds[kind] = [_seconds(trainer.step) for _ in range(3)][1:]
+    fastest = min(seconds, key=lambda kind: min(seconds[kind]))
+    while time.perf_counter() - started < 0.8 * limit:
+        seconds[fastest].append(_seconds(trainers[fastest].step))
+    step_s = statistics.median(seconds[fastest])
+    scorer = TorchScorer(trainers[fastest].model, make_engine(fastest[0], "fp32", training.threads))
     window = np.zeros((CHUNK, STREAMS), np.int64)
     state = scorer.initial_state(STREAMS)
     eval_s = min(_seconds(lambda: scorer.score(window, window, state)) for _ in range(3))
-    return offered[fastest], Speeds(step_s[fastest], window.size / eval_s)
+    return fastest, Speeds(step_s, window.size / eval_s)
+
+
+def _offered(request: TrainingRequest, device: str) -> list[Kind]:
+    """The candidates that the request leaves open; what it names outright is always one."""
+    kinds = [
+        (engine, precision)
+        for engine, precision in candidates(device)
+        if request.engine in (None, engine) and request.precision in (None, precision)
+    ]
+    if kinds:
+        return kinds
+    asked = request.training_config(_UNDECIDED)
+    return [(asked.engine, asked.precision)]
 
 
 def _seconds(function: Callable[[], object]) -> float:
     started = time.perf_counter()
     function()
     return time.perf_counter() - started
-
-
-def _has_bf16(device: str) -> bool:
-    """Whether this machine multiplies bfloat16 natively."""
-    if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())

@@ -75,7 +75,7 @@ class TrainingRun:
         self._vocabulary = corpus.vocabulary
         training = plan.training
         self._trainer = Trainer(corpus.split("train"), plan.model, plan.optimizer, training)
-        engine = make_engine(training.engine, "fp32")
+        engine = make_engine(training.engine, "fp32", training.threads)
         self._scorer = TorchScorer(self._trainer.model, engine)
         self._best: _Best | None = None
         self._evaluated_step = -1

@@ -46,7 +46,7 @@ class Trainer:
         self._optimizer_config = optimizer
         self._device = torch.device(training.device)
         self._windows = Windows(ids, training.batch_size, training.seq_len)
-        self._engine = make_engine(training.engine, training.precision)
+        self._engine = make_engine(training.engine, training.precision, training.threads)
         self.model = CharRNN(model, torch.Generator().manual_seed(training.seed)).to(self._device)
         self._generator = torch.Generator(self._device).manual_seed(training.seed)
         self._optimizer = AdamW(self.model.parameters(), optimizer)

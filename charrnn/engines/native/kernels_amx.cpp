@@ -1,0 +1,6 @@
+#define CHARRNN_AMX
+#include "kernels.h"
+
+namespace charrnn {
+extern const Kernels kernels_amx{"amx", width, native_bf16, forward, backward};
+}

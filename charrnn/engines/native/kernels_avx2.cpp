@@ -1,0 +1,5 @@
+#include "kernels.h"
+
+namespace charrnn {
+extern const Kernels kernels_avx2{"avx2", width, native_bf16, forward, backward};
+}

@@ -1,0 +1,5 @@
+#include "kernels.h"
+
+namespace charrnn {
+extern const Kernels kernels_avx512{"avx512", width, native_bf16, forward, backward};
+}

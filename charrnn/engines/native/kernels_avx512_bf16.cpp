@@ -1,0 +1,5 @@
+#include "kernels.h"
+
+namespace charrnn {
+extern const Kernels kernels_avx512_bf16{"avx512_bf16", width, native_bf16, forward, backward};
+}

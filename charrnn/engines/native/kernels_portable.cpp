@@ -1,0 +1,5 @@
+#include "kernels.h"
+
+namespace charrnn {
+extern const Kernels kernels_portable{"portable", width, native_bf16, forward, backward};
+}

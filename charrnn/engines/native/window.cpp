@@ -1,0 +1,80 @@
+#include "window.h"
+
+#include <algorithm>
+
+#include "instruction_set.h"
+#include "threads.h"
+
+namespace charrnn {
+namespace {
+
+constexpr std::size_t cache_line = 64;
+constexpr std::size_t spare_rows = 15;  // a product on tiles reads 16 rows, whatever it needs
+
+// A row of `bytes`, in whole cache lines. Long rows take an odd number of them: rows a power of two apart would all
+// compete for the same few lines of the first cache.
+std::size_t row_bytes(std::size_t bytes) {
+  std::size_t lines = (bytes + cache_line - 1) / cache_line;
+  if (lines >= 16) lines |= 1;
+  return lines * cache_line;
+}
+
+}  // namespace
+
+template <class T>
+T* Window::take(std::size_t count) {
+  buffers_.emplace_back(count * sizeof(T) + cache_line);
+  return buffers_.back().as<T>();
+}
+
+std::size_t Window::padded(int units) const { return std::size_t((units + kernels_.width - 1) / kernels_.width) * kernels_.width; }
+
+// Batch rows need no barrier between steps, so they are split when each thread gets enough to work on all its registers. Splitting the
+// hidden units halves the weights that a thread sees; with these kernels that was never faster, even when half fits its cache.
+void Window::plan_threads(int threads) {
+  layer.split_hidden = layer.blocks >= threads && layer.batch < 6 * threads;
+  const int parts = layer.split_hidden ? layer.blocks : std::max(layer.batch, layer.blocks);
+  threads_ = std::clamp(threads, 1, std::max(1, parts));
+}
+
+Window::Window(const Layer& wanted, int threads) : layer(wanted), kernels_(kernels()), threads_(1) {
+  const std::size_t element = layer.precision == Precision::fp32 ? 4 : 2;
+  const std::size_t gates = gates_of(layer.cell), slots = slots_of(layer.cell);
+  const std::size_t hidden = padded(layer.hidden), inputs = padded(layer.inputs), batch = layer.batch;
+  const std::size_t rows = layer.steps * batch;
+  layer.blocks = int(hidden / kernels_.width);
+  layer.input_blocks = int(inputs / kernels_.width);
+  const std::size_t h_row = row_bytes(hidden * element), x_row = row_bytes(inputs * element);
+  const std::size_t gate_row = row_bytes(slots * hidden * element);
+  layer.h_stride = int(h_row / element);
+  layer.x_stride = int(x_row / element);
+  layer.gate_stride = int(gate_row / element);
+  plan_threads(threads);
+
+  layer.h_rows = take<char>((rows + batch + spare_rows) * h_row);
+  layer.x_rows = inputs ? take<char>((rows + spare_rows) * x_row) : nullptr;
+  layer.gates = layer.save ? take<char>((rows + spare_rows) * gate_row) : nullptr;
+  layer.carry = take<float>((layer.save && layer.cell == Cell::lstm ? rows + batch : batch) * hidden);
+  layer.d_carry = nullptr;
+  layer.packed_table = take<float>(layer.rows * slots * hidden);
+  layer.packed_hh = take<char>(gates * hidden * hidden * element);
+  layer.packed_ih = inputs ? take<char>(gates * hidden * inputs * element) : nullptr;
+  layer.scratch = nullptr;
+}
+
+void Window::forward() {
+  run(threads_, [this](Team& team) { kernels_.forward(layer, team); });
+}
+
+void Window::backward(int threads) {
+  spent = true;
+  plan_threads(threads);
+  const std::size_t hidden = padded(layer.hidden), vectors = std::max(layer.blocks, layer.input_blocks);
+  layer.d_carry = take<float>(layer.batch * hidden);
+  layer.scratch_floats = (vectors * (gradient_depth + 1) + 2 * gradient_depth) * kernels_.width;
+  layer.scratch = take<float>(threads_ * layer.scratch_floats);
+  run(threads_, [this](Team& team) { kernels_.backward(layer, team); });
+  buffers_.clear();
+}
+
+}  // namespace charrnn

@@ -1,0 +1,153 @@
+"""The native engine for torch: our C++ kernels as a differentiable function of a whole layer.
+
+A layer over a window is one call forward and one backward; the stack is composed here. What the
+kernels do and why is in `charrnn/engines/native/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from charrnn.engines import _native
+from charrnn.engines.config import Precision
+from charrnn.engines.interface import LayerWeights, Masks, State, input_table
+from charrnn.model.config import CellName
+
+
+class _Layer(torch.autograd.Function):
+    """One layer over one window: native forward, native backward.
+
+    Its input is a row of `table` for every id, or `x` times `mask` through `weight_ih` with the
+    single row of `table` as the bias.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        settings: tuple[str, Precision, int, bool],
+        ids: Tensor | None,  # (T, B)
+        x: Tensor | None,  # (T, B, I)
+        mask: Tensor | None,  # (T, B, I)
+        table: Tensor,  # (V, G*H)
+        weight_ih: Tensor | None,  # (G*H, I)
+        weight_hh: Tensor,  # (G*H, H)
+        bias_hh: Tensor,  # (G*H,)
+        h: Tensor,  # (B, H)
+        c: Tensor | None,  # (B, H)
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        cell, precision, threads, save = settings
+        source = ids if ids is not None else x
+        assert source is not None
+        steps, batch = source.shape[:2]
+        hidden = h.new_empty(steps, batch, h.shape[-1])  # (T, B, H)
+        h_last = torch.empty_like(h)
+        c_last = None if c is None else torch.empty_like(c)
+        ctx.window = _native.forward(
+            cell, precision, threads, save, _plain(table), ids, _plain(x), mask, _plain(weight_ih),
+            _plain(weight_hh), _plain(bias_hh), _plain(h), _plain(c), hidden, h_last, c_last,
+        )  # fmt: skip
+        ctx.threads = threads
+        ctx.table_shape = table.shape
+        ctx.state_shape, ctx.has_c = h.shape, c is not None
+        ctx.input_shape = None if x is None else x.shape
+        ctx.input_needs_grad = x is not None and x.requires_grad
+        ctx.save_for_backward(ids, mask, weight_ih, weight_hh)
+        ctx.set_materialize_grads(False)
+        return hidden, h_last, c_last
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(
+        ctx: Any, d_hidden: Tensor | None, d_h_last: Tensor | None, d_c_last: Tensor | None
+    ) -> tuple[Tensor | None, ...]:
+        ids, mask, weight_ih, weight_hh = ctx.saved_tensors
+        new = weight_hh.new_empty
+        d_table = new(ctx.table_shape)
+        d_x = new(ctx.input_shape) if ctx.input_needs_grad else None
+        d_weight_ih = None if weight_ih is None else torch.empty_like(weight_ih)
+        d_weight_hh, d_bias_hh = torch.empty_like(weight_hh), new(weight_hh.shape[0])
+        d_h = new(ctx.state_shape)
+        d_c = new(ctx.state_shape) if ctx.has_c else None
+        _native.backward(
+            ctx.window, ctx.threads, ids, mask, _plain(weight_ih), _plain(weight_hh),
+            _plain(d_hidden), _plain(d_h_last), _plain(d_c_last),
+            d_table, d_x, d_weight_ih, d_weight_hh, d_bias_hh, d_h, d_c,
+        )  # fmt: skip
+        return None, None, d_x, None, d_table, d_weight_ih, d_weight_hh, d_bias_hh, d_h, d_c
+
+
+class NativeEngine:
+    """Runs the recurrent stack over a window on our own kernels.
+
+    precision: "bf16" rounds what enters the products (weights, h, gate gradients) and the gates
+        kept for backward; sums, the LSTM's cell state and everything handed out stay fp32.
+    threads: how many threads one call uses; the result does not depend on it.
+    """
+
+    name = "native"
+
+    def __init__(self, precision: Precision, threads: int) -> None:
+        self.precision: Precision = precision
+        self.threads = threads
+
+    def __call__(
+        self,
+        cell: CellName,
+        ids: Tensor,
+        embedding: Tensor | None,
+        layers: Sequence[LayerWeights],
+        state: State,
+        masks: Masks,
+    ) -> tuple[Tensor, State]:
+        """See Engine."""
+        return self.run(cell, ids, input_table(embedding, layers[0]), layers, state, masks)
+
+    def run(
+        self,
+        cell: str,
+        ids: Tensor,
+        table: Tensor,
+        layers: Sequence[LayerWeights],
+        state: State,
+        masks: Sequence[Tensor | None],
+    ) -> tuple[Tensor, State]:
+        """The stack with its first layer's share of each symbol, `table` (V, G*H), already made.
+
+        `cell` may also be rnn_relu. weight_ih and bias_ih of the first layer are in the table and
+        not used. A mask may be None.
+        """
+        ids, table = ids.contiguous(), table.float()  # autocast may have made it bf16
+        lstm = cell == "lstm"
+        save = torch.is_grad_enabled()
+        hidden: Tensor | None = None
+        last_h: list[Tensor] = []
+        last_c: list[Tensor] = []
+        for number, weights in enumerate(layers):
+            first = number == 0
+            mask = None if first or not masks else masks[number - 1]
+            hidden, h, c = _Layer.apply(  # type: ignore[no-untyped-call]
+                (cell, self.precision, self.threads, save),
+                ids if first else None,
+                hidden,
+                _plain(mask),
+                table if first else weights.bias_ih.unsqueeze(0),
+                None if first else weights.weight_ih,
+                weights.weight_hh,
+                weights.bias_hh,
+                state[0][number],
+                state[1][number] if lstm else None,
+            )
+            last_h.append(h)
+            last_c.append(c)
+        assert hidden is not None
+        final = (torch.stack(last_h),)
+        return hidden, (*final, torch.stack(last_c)) if lstm else final
+
+
+def _plain(tensor: Tensor | None) -> Tensor | None:
+    """The same data, contiguous and outside autograd, as the native side takes it."""
+    return None if tensor is None else tensor.detach().contiguous()
