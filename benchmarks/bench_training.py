@@ -1,189 +1,188 @@
-"""Whole training steps of the native engine and of torch's layers, interleaved in one process.
+"""Whole training steps of every engine against torch.nn as a PyTorch user writes it.
 
-A step is what a user pays for: embedding, recurrent stack, decoder, cross-entropy, backward,
-gradient clipping and fused AdamW. Medians over interleaved repeats; read the ratios, not the
-milliseconds. `--allocator` keeps large buffers in the process (glibc), for torch and us alike.
+    python benchmarks/bench_training.py [--seconds 8] [--only "lstm 1x512"]
+
+A step is forward, backward, clipping and AdamW, on a 64-wide embedding and 65 characters. All take
+turns in one process; medians; read the ratios, the milliseconds belong to one machine and moment.
+GFLOP/s count the recurrent stack's multiplications and additions; the share is of what a large
+product of torch's reaches in the same run. Peak memory is a process of its own for each engine.
 """
 
-from __future__ import annotations
-
 import argparse
-import ctypes
 import platform
-import statistics
-import time
-from collections.abc import Callable, Mapping
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from charrnn.cli.process import prepare_for_training
 
-from charrnn.engines import _native
-from charrnn.engines.native_kernels import LayerWeights, NativeEngine, Precision
+prepare_for_training()
 
-VOCABULARY = 65
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+from torch import nn  # noqa: E402
+
+from charrnn.engines import _native  # noqa: E402
+from charrnn.engines.choice import candidates  # noqa: E402
+from charrnn.model.config import GATES, CellName, ModelConfig  # noqa: E402
+from charrnn.training.config import OptimizerConfig, TrainingConfig, default_threads  # noqa: E402
+from charrnn.training.timing import median_seconds  # noqa: E402
+from charrnn.training.trainer import Trainer  # noqa: E402
+
+VOCABULARY, EMBEDDING = 65, 64
+MODULES = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
+HEADINGS = (
+    f"{'':18}{'ms':>8} {'chars/s':>9} {'x nn fp32':>9} {'x nn bf16':>9} "
+    f"{'GFLOP/s':>8} {'share':>6} {'MiB':>6}"
+)
+PEERS = {"nn fp32": False, "nn bf16 autocast": True}
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What is trained: cell, layers x hidden, embedding, batch rows, window."""
+    """What is trained."""
 
-    cell: str
+    cell: CellName
     layers: int
     hidden: int
-    embedding: int
     batch: int
     steps: int
 
     def __str__(self) -> str:
         return f"{self.cell} {self.layers}x{self.hidden} B{self.batch} T{self.steps}"
 
+    def flops(self) -> float:
+        """Of the recurrent stack in one training step; backward counts twice forward."""
+        inputs = EMBEDDING + (self.layers - 1) * self.hidden
+        weights = GATES[self.cell] * self.hidden * (inputs + self.layers * self.hidden)
+        return 3 * 2 * weights * self.batch * self.steps
+
 
 SHAPES = [
-    Shape("lstm", 2, 128, 64, 50, 50),
-    Shape("lstm", 1, 512, 128, 32, 64),
-    Shape("lstm", 3, 512, 128, 100, 100),
-    Shape("gru", 2, 128, 64, 50, 50),
-    Shape("lstm", 2, 256, 128, 64, 128),
-    Shape("rnn", 2, 128, 64, 50, 50),
+    Shape(cell, *sizes)
+    for sizes in ((2, 128, 50, 50), (2, 256, 64, 128), (1, 512, 32, 64), (3, 512, 100, 100))
+    for cell in ("lstm", "gru")
 ]
 
 
-def recurrent(shape: Shape) -> nn.RNNBase:
-    """Torch's own module of this shape; the native engine trains its parameters."""
-    kinds: dict[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
-    return kinds[shape.cell](shape.embedding, shape.hidden, shape.layers)
+class Peer:
+    """The textbook loop: nn.Embedding, nn.LSTM, nn.Linear, torch.optim.AdamW."""
 
-
-class Step:
-    """One model and its optimizer; calling it trains for one window and returns the loss."""
-
-    def __init__(self, shape: Shape, engine: NativeEngine | None, autocast: bool = False) -> None:
-        torch.manual_seed(0)
-        self.shape, self.engine, self.autocast = shape, engine, autocast
-        self.embedding = nn.Embedding(VOCABULARY, shape.embedding)
-        self.stack = recurrent(shape)
+    def __init__(self, shape: Shape, autocast: bool) -> None:
+        self.autocast = autocast
+        self.embedding = nn.Embedding(VOCABULARY, EMBEDDING)
+        self.stack = MODULES[shape.cell](EMBEDDING, shape.hidden, shape.layers)
         self.decoder = nn.Linear(shape.hidden, VOCABULARY)
-        self.parameters = [
-            *self.embedding.parameters(), *self.stack.parameters(), *self.decoder.parameters()
-        ]  # fmt: skip
-        self.optimizer = torch.optim.AdamW(self.parameters, lr=1e-3, fused=True)
-        states = 2 if shape.cell == "lstm" else 1
-        self.state = tuple(
-            torch.zeros(shape.layers, shape.batch, shape.hidden) for _ in range(states)
-        )
+        modules = nn.ModuleList([self.embedding, self.stack, self.decoder])
+        self.parameters = list(modules.parameters())
+        self.optimizer = torch.optim.AdamW(self.parameters, lr=1e-3)
+        self.ids = torch.randint(0, VOCABULARY, (shape.steps + 1, shape.batch))
+        self.state = None
 
-    def hidden(self, ids: Tensor) -> Tensor:
-        """Ids (T, B) -> the top layer's outputs (T, B, H)."""
-        if self.engine is None:
-            lstm = self.shape.cell == "lstm"
-            hidden: Tensor
-            hidden, state = self.stack(self.embedding(ids), self.state if lstm else self.state[0])
-            self.state = tuple(s.detach().float() for s in (state if lstm else (state,)))
-            return hidden
-        layers = [LayerWeights(*weights) for weights in self.stack.all_weights]
-        first = layers[0]
-        table = torch.addmm(first.bias_ih, self.embedding.weight, first.weight_ih.T)  # (V, G*H)
-        masks = [None] * (self.shape.layers - 1)
-        hidden, state = self.engine(self.shape.cell, ids, table, layers, self.state, masks)
-        self.state = tuple(s.detach() for s in state)
-        return hidden
-
-    def __call__(self, ids: Tensor, targets: Tensor) -> Tensor:
-        """Train on one window (T, B); returns its loss."""
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.autocast and self.engine is None):
-            hidden = self.hidden(ids)
+    def step(self) -> None:
+        """Train on one window."""
         with torch.autocast("cpu", torch.bfloat16, enabled=self.autocast):
-            logits = self.decoder(hidden)  # (T, B, V)
-        loss = cross_entropy(logits.float().flatten(0, 1), targets.flatten())
+            hidden, state = self.stack(self.embedding(self.ids[:-1]), self.state)
+            logits = self.decoder(hidden)
+        loss = nn.functional.cross_entropy(logits.float().flatten(0, 1), self.ids[1:].flatten())
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
-        return loss.detach()
+        self.state = (
+            tuple(s.detach() for s in state) if isinstance(state, tuple) else state.detach()
+        )
 
 
-def milliseconds(steps: Mapping[str, Callable[[], object]], seconds: float) -> dict[str, float]:
-    """Median time of each step, taken in turn for about `seconds` altogether."""
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for step in steps.values():
-        step()
-    end = time.perf_counter() + seconds
-    while len(times[next(iter(steps))]) < 5 or time.perf_counter() < end:
-        for name, step in steps.items():
-            start = time.perf_counter()
-            step()
-            times[name].append(1e3 * (time.perf_counter() - start))
-    return {name: statistics.median(found) for name, found in times.items()}
+def ours(shape: Shape, engine: str, precision: str) -> Trainer:
+    """The project's own training step, without dropout, as the peer has none."""
+    ids = np.random.default_rng(0).integers(0, VOCABULARY, 4 * shape.batch * shape.steps + 1)
+    model = ModelConfig(VOCABULARY, shape.cell, shape.layers, shape.hidden, EMBEDDING, dropout=0.0)
+    training = TrainingConfig(
+        1000, 1, 1, 1, shape.batch, shape.steps, threads=torch.get_num_threads(),
+        engine=engine, precision=precision,
+    )  # fmt: skip
+    return Trainer(ids, model, OptimizerConfig(), training)
 
 
-def product_rate(precision: torch.dtype) -> float:
-    """Multiply-adds per second (in units of 1e9) of one large torch product."""
-    a, b = torch.randn(2048, 2048).to(precision), torch.randn(2048, 512).to(precision)
-    elapsed = milliseconds({"mm": lambda: a @ b}, 0.3)["mm"]
-    return 2048 * 2048 * 512 / elapsed / 1e6
+def makers(shape: Shape) -> dict[str, Callable[[], Peer | Trainer]]:
+    """Every contestant by name."""
+    found: dict[str, Callable[[], Peer | Trainer]] = {
+        name: lambda autocast=autocast: Peer(shape, autocast) for name, autocast in PEERS.items()
+    }
+    for kind in candidates("cpu"):
+        found[" ".join(kind)] = lambda kind=kind: ours(shape, *kind)
+    return found
 
 
-def work(shape: Shape) -> float:
-    """Multiply-adds of the recurrent stack in one step, in units of 1e9 (input table folded)."""
-    gates = {"lstm": 4, "gru": 3}.get(shape.cell, 1)
-    products = shape.layers + (shape.layers - 1)
-    return 3 * products * shape.steps * shape.batch * gates * shape.hidden**2 / 1e9
+def peak_mib(shape: Shape, name: str) -> float:
+    """Memory that training takes above torch itself, in a process of its own."""
+    command = [sys.executable, __file__, "--only", str(shape), "--memory-of", name]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
-def keep_large_buffers() -> None:
-    """Tell glibc to reuse large allocations instead of mapping fresh pages every time."""
-    libc = ctypes.CDLL(None)
-    m_trim_threshold, m_mmap_threshold = -1, -3
-    libc.mallopt(m_mmap_threshold, 1 << 30)
-    libc.mallopt(m_trim_threshold, (1 << 31) - 1)
+def print_memory(shape: Shape, name: str) -> None:
+    """Print the growth of this process over three steps, in MiB."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    contestant = makers(shape)[name]()
+    for _ in range(3):
+        contestant.step()
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+
+
+def product_flops(precision: torch.dtype) -> float:
+    """FLOP/s of a large product."""
+    a, b = torch.randn(2048, 2048).to(precision), torch.randn(2048, 2048).to(precision)
+    return 2 * 2048**3 / median_seconds({"": lambda: a @ b}, 1.0)[""]
 
 
 def processor() -> str:
-    """The name the system gives its processor, and what the kernels use of it."""
+    """The processor's name where Linux tells it."""
     info = Path("/proc/cpuinfo")
-    names = [n for n in info.read_text().splitlines() if n.startswith("model name")]
-    name = names[0].split(":")[1].strip() if names else platform.processor()
-    return f"{name}, {_native.isa()} kernels, {torch.get_num_threads()} threads"
+    names = (
+        [n for n in info.read_text().splitlines() if n.startswith("model name")]
+        if info.exists()
+        else []
+    )
+    return names[0].split(":")[1].strip() if names else platform.processor()
 
 
 def main() -> None:
-    """Print one line per shape."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--seconds", type=float, default=6.0, help="per shape")
-    arguments.add_argument("--only", default="", help="shapes whose name contains this")
-    arguments.add_argument("--native-only", action="store_true", help="skip torch's layers")
-    arguments.add_argument("--allocator", action="store_true", help="keep large buffers (glibc)")
-    options = arguments.parse_args()
-    if options.allocator:
-        keep_large_buffers()
-    threads = torch.get_num_threads()
-    print(f"{processor()}, torch {torch.__version__}, allocator kept: {options.allocator}")
-    fp32, bf16 = product_rate(torch.float32), product_rate(torch.bfloat16)
-    print(f"a large product reaches {fp32:.0f} (fp32) and {bf16:.0f} (bf16) G multiply-adds/s")
-    for shape in SHAPES:
-        if options.only not in str(shape):
-            continue
-        ids = torch.randint(0, VOCABULARY, (shape.steps + 1, shape.batch))
-        window, targets = ids[:-1], ids[1:]
-        makers: dict[str, Step] = {}
-        precisions: tuple[Precision, ...] = ("fp32", "bf16")
-        for kind in precisions:
-            makers[f"native {kind}"] = Step(shape, NativeEngine(kind, threads), kind == "bf16")
-            if not options.native_only:
-                makers[f"torch {kind}"] = Step(shape, None, kind == "bf16")
-        steps = {name: partial(step, window, targets) for name, step in makers.items()}
-        found = milliseconds(steps, options.seconds)
-        line = "  ".join(f"{name} {ms:.1f}" for name, ms in found.items())
-        rates = f"share of a large product {work(shape) / found['native fp32'] * 1e3 / fp32:.2f}"
-        rates += f" {work(shape) / found['native bf16'] * 1e3 / bf16:.2f}"
-        if not options.native_only:
-            ratios = [found[f"torch {p}"] / found[f"native {p}"] for p in ("fp32", "bf16")]
-            rates += f"  ratio fp32 {ratios[0]:.2f} bf16 {ratios[1]:.2f}"
-        print(f"{shape!s:26} ms: {line}  {rates}", flush=True)
+    """Print a table for each shape."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=8.0, help="for each shape")
+    parser.add_argument("--only", default="", help="shapes whose name contains this")
+    parser.add_argument("--memory-of", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    torch.set_num_threads(default_threads())
+    shapes = [shape for shape in SHAPES if options.only in str(shape)]
+    if options.memory_of:
+        print_memory(shapes[0], options.memory_of)
+        return
+    large = {"fp32": product_flops(torch.float32), "bf16": product_flops(torch.bfloat16)}
+    print(f"{processor()}, {_native.isa()} kernels, {torch.get_num_threads()} threads")
+    print(
+        f"a large product: fp32 {large['fp32'] / 1e9:.0f}, bf16 {large['bf16'] / 1e9:.0f} GFLOP/s"
+    )
+    for shape in shapes:
+        steps = {name: make().step for name, make in makers(shape).items()}
+        found = median_seconds(steps, options.seconds, rounds=5)
+        print(f"\n{shape}")
+        print(HEADINGS)
+        for name, seconds in found.items():
+            rate = shape.flops() / seconds
+            share = rate / large["bf16" if "bf16" in name else "fp32"]
+            print(
+                f"{name:18}{1000 * seconds:8.1f} {shape.batch * shape.steps / seconds:9,.0f} "
+                f"{found['nn fp32'] / seconds:9.2f} {found['nn bf16 autocast'] / seconds:9.2f} "
+                f"{rate / 1e9:8.0f} {share:6.2f} {peak_mib(shape, name):6.0f}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

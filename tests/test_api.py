@@ -26,9 +26,9 @@ from tests.conftest import TEXT
 
 SMALL: dict[str, Any] = {"hidden_size": 17, "embedding_size": 6, "batch_size": 5, "seq_len": 16}
 CELLS: list[dict[str, Any]] = [
-    {"cell": "lstm", "precision": "bf16"},
-    {"cell": "gru", "precision": "fp32", "num_layers": 2},
-    {"cell": "rnn", "precision": "fp32", "embedding_size": 0},
+    {"cell": "lstm", "engine": "native", "precision": "bf16"},
+    {"cell": "gru", "engine": "native", "precision": "fp32", "num_layers": 2},
+    {"cell": "rnn", "engine": "torch", "precision": "bf16", "embedding_size": 0},
 ]
 
 
@@ -99,7 +99,7 @@ def test_the_recorded_loss_is_the_models_loss_on_text_it_has_not_seen(text_file:
     )
 
 
-@pytest.mark.parametrize("options", CELLS, ids=lambda options: str(options["cell"]))
+@pytest.mark.parametrize("options", CELLS, ids=["lstm", "gru", "rnn"])
 def test_a_resumed_run_is_bit_for_bit_an_unbroken_one(
     options: dict[str, Any], text_file: Path
 ) -> None:
@@ -175,7 +175,7 @@ def test_a_budget_is_the_wall_time_of_the_whole_call(text_file: Path) -> None:
 def test_calibration_uses_up_no_randomness(
     text_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fixed = {"steps": 12, "eval_every": 12, "precision": "fp32", **SMALL}
+    fixed = {"steps": 12, "eval_every": 12, "engine": "torch", "precision": "fp32", **SMALL}
     without = charrnn.train(text_file, name="without", eval_chars=64, **fixed)
     models = [charrnn.train(text_file, name="short", **fixed)]
     monkeypatch.setattr("charrnn.training.planning.STEPS_CALIBRATION_S", 1.5)

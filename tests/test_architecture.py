@@ -26,12 +26,12 @@ STAIRCASE = [
     ["engines.interface", "engines.reference", "engines.torch_kernels"],
     ["engines.native_kernels", "engines.choice"],
     ["model.char_rnn"],
-    ["training.dropout", "training.optimizer", "training.evaluation"],
+    ["training.dropout", "training.optimizer", "training.evaluation", "training.timing"],
     ["training.trainer"],
-    ["training.planning", "training.run"],
+    ["training.planning", "training.run", "training.benchmark"],
     ["api"],
     ["cli.arguments", "cli.terminal", "cli.interrupts", "cli.process", "cli.progress"],
-    ["cli.evaluate", "cli.info", "cli.sample", "cli.train"],
+    ["cli.bench", "cli.evaluate", "cli.info", "cli.sample", "cli.train"],
     ["cli.main"],
 ]
 LIGHT = STAIRCASE[:10]

@@ -51,7 +51,7 @@ def test_training_then_sampling_then_everything_else(cli: Run, text_file: Path) 
     assert info["model"]["hidden_size"] == 16
     assert info["corpus"]["num_symbols"] == len(TEXT)
     shown = cli("info").stdout.decode()
-    assert "lstm 1x16" in shown
+    assert "gru 1x16" in shown
     assert "\x1b" not in shown
     assert "\x1b[1m" in cli("info", "--color", "always").stdout.decode()
 
@@ -241,11 +241,22 @@ def test_a_full_disk_is_one_clear_line(model_file: Path, tmp_path: Path) -> None
     assert done.stderr == b"charrnn: No space left on device\n"
 
 
+def test_bench_tells_the_speed_of_every_engine(cli: Run) -> None:
+    small = ["--hidden-size", "16", "--batch-size", "4", "--seq-len", "8", "--seconds", "0.2s"]
+    found = json.loads(cli("bench", "--json", *small).stdout)
+    assert {"torch fp32", "native fp32"} <= set(found["training"])
+    assert all(speed > 0 for speed in found["training"].values())
+    assert found["sampling"] > 0
+    shown = cli("bench", "--cell", "gru", *small).stdout.decode()
+    assert "gru 2x16, 4 streams x 8 characters" in shown
+    assert "1.00x" in shown
+
+
 def test_version_and_help(cli: Run) -> None:
     assert re.fullmatch(rb"charrnn \d+\.\d+\.\d+\n", cli("--version").stdout)
     bare = cli()
     assert b"train" in bare.stdout + bare.stderr
-    for command in ("train", "sample", "eval", "info", "list"):
+    for command in ("train", "sample", "eval", "info", "list", "bench"):
         shown = cli(command, "--help")
         assert shown.returncode == 0
         assert b"Usage" in shown.stdout

@@ -1,13 +1,19 @@
 """Engines against the reference, forward and gradient; the reference against torch.nn."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from charrnn.engines import choice
+from charrnn.engines.config import Precision
 from charrnn.engines.interface import Engine, input_table
+from charrnn.engines.native_kernels import NativeEngine
 from charrnn.engines.reference import ReferenceEngine
 from charrnn.engines.torch_kernels import TorchEngine
+from charrnn.errors import UsageError
 from charrnn.model.char_rnn import CharRNN
 from charrnn.model.config import CELL_NAMES, CellName, ModelConfig
 from charrnn.vocabulary import Vocabulary
@@ -52,18 +58,29 @@ def distance(found: Tensor, expected: Tensor) -> float:
     return float((found.double() - expected.double()).norm() / expected.double().norm())
 
 
+ENGINES: list[Callable[[Precision], Engine]] = [
+    TorchEngine,
+    lambda precision: NativeEngine(precision, threads=2),
+]
+
+
+@pytest.mark.parametrize("make", ENGINES, ids=["torch", "native"])
 @pytest.mark.parametrize("with_masks", [True, False])
 @pytest.mark.parametrize("embedding_size", [0, E])
 @pytest.mark.parametrize("cell", CELL_NAMES)
-def test_torch_kernels_agree_with_the_reference(
-    cell: CellName, embedding_size: int, with_masks: bool
+def test_fast_engines_agree_with_the_reference(
+    cell: CellName,
+    embedding_size: int,
+    with_masks: bool,
+    make: Callable[[Precision], Engine],
 ) -> None:
     masks = ids_and_masks()[1] if with_masks else []
     model = make_model(cell, embedding_size)
     exact = make_model(cell, embedding_size).double()
     expected = outputs_and_gradients(exact, ReferenceEngine(), masks)
-    for precision, tolerance in (("fp32", 1e-5), ("bf16", 0.05)):
-        found = outputs_and_gradients(model, TorchEngine(precision), masks)
+    tolerances: dict[Precision, float] = {"fp32": 1e-5, "bf16": 0.05}
+    for precision, tolerance in tolerances.items():
+        found = outputs_and_gradients(model, make(precision), masks)
         for one, other in zip(found, expected, strict=True):
             assert one.dtype == torch.float32
             assert distance(one, other) < tolerance
@@ -102,7 +119,7 @@ def test_the_lookup_is_the_one_hot_product(embedding_size: int) -> None:
 def test_the_carried_state_continues_the_window(cell: CellName) -> None:
     model = make_model(cell, E)
     ids, _ = ids_and_masks()
-    for engine in (ReferenceEngine(), TorchEngine("fp32")):
+    for engine in (ReferenceEngine(), TorchEngine("fp32"), NativeEngine("fp32", 1)):
         whole, end = model(ids, model.initial_state(B), engine)
         first, state = model(ids[:4], model.initial_state(B), engine)
         second, last = model(ids[4:], state, engine)
@@ -124,3 +141,12 @@ def test_the_same_seed_gives_the_same_weights() -> None:
     )
     assert all(np.array_equal(a, same.weights()[n]) for n, a in one.weights().items())
     assert not np.array_equal(one.weights()["decoder.weight"], other.weights()["decoder.weight"])
+
+
+def test_an_install_without_a_compiler_says_so_and_uses_torch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(choice, "native_is_built", lambda: False)
+    assert {engine for engine, _ in choice.candidates("cpu")} == {"torch"}
+    with pytest.raises(UsageError, match="--engine native: the native engine was not built"):
+        choice.make_engine("native", "fp32", 1)

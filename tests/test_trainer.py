@@ -6,10 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from charrnn.engines.config import EngineName, Precision
+from charrnn.corpus import source
+from charrnn.corpus.encoded import EncodedCorpus, SplitConfig
+from charrnn.engines.config import PRECISIONS, EngineName, Precision
+from charrnn.engines.native_kernels import NativeEngine
 from charrnn.model.config import CELL_NAMES, CellName, ModelConfig
+from charrnn.scoring import score_carried
 from charrnn.training.config import OptimizerConfig, TrainingConfig
 from charrnn.training.dropout import draw_mask
+from charrnn.training.evaluation import TorchScorer
 from charrnn.training.optimizer import AdamW, learning_rate
 from charrnn.training.trainer import Trainer
 
@@ -44,7 +49,14 @@ def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("engine", "precision"), [("torch", "fp32"), ("torch", "bf16"), ("reference", "fp32")]
+    ("engine", "precision"),
+    [
+        ("native", "fp32"),
+        ("native", "bf16"),
+        ("torch", "fp32"),
+        ("torch", "bf16"),
+        ("reference", "fp32"),
+    ],
 )
 @pytest.mark.parametrize("cell", CELL_NAMES)
 def test_a_resumed_trainer_is_bit_for_bit_an_unbroken_one(
@@ -61,6 +73,24 @@ def test_a_resumed_trainer_is_bit_for_bit_an_unbroken_one(
     assert same(weights_after(resumed, 18), expected)
     assert resumed.report() == unbroken.report()
     assert resumed.epoch == unbroken.epoch
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", CELL_NAMES)
+def test_bf16_training_ends_where_fp32_does(cell: CellName) -> None:
+    text = source.read([source.locate("stdlib")], as_bytes=False)
+    corpus = EncodedCorpus.from_text(text[:400_000], "stdlib", SplitConfig())
+    model = ModelConfig(len(corpus.vocabulary), cell, 2, 128, 64, dropout=0.0)
+    training = replace(TRAINING, steps=500, batch_size=50, seq_len=50, threads=2)
+    nats = {}
+    for precision in PRECISIONS:
+        config = replace(training, engine="native", precision=precision)
+        trainer = Trainer(corpus.split("train"), model, OptimizerConfig(lr=2e-3), config)
+        weights_after(trainer, 500)
+        scorer = TorchScorer(trainer.model, NativeEngine("fp32", 2))
+        nats[precision] = score_carried(scorer, corpus.split("validation")).nats_per_char
+    print(cell, nats)
+    assert nats["bf16"] == pytest.approx(nats["fp32"], abs=0.01)
 
 
 def test_a_state_of_another_shape_is_refused() -> None:

@@ -122,8 +122,11 @@ def test_a_small_text_shrinks_the_windows_and_says_so() -> None:
     plan, notes = planned(TEXT[:300], steps=2)
     assert plan.training.batch_size * plan.training.seq_len <= 270
     assert len(notes) == 1
-    assert "batch size 32 ->" in notes[0]
+    assert "batch size 16 ->" in notes[0]
     assert planned(TEXT, steps=2, batch_size=8)[1] == ()
+    plan, notes = planned(TEXT[:300], steps=2, batch_size=48)
+    assert plan.training.batch_size * plan.training.seq_len <= 270
+    assert "batch size 48 ->" in notes[0]
 
 
 def test_the_learning_rate_warms_up_and_falls_along_a_cosine() -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
+from charrnn.cli.bench import bench
 from charrnn.cli.evaluate import evaluate
 from charrnn.cli.info import info, list_runs
 from charrnn.cli.sample import sample
@@ -29,6 +30,7 @@ app.command()(sample)
 app.command("eval")(evaluate)
 app.command()(info)
 app.command("list")(list_runs)
+app.command()(bench)
 
 
 def _print_version(wanted: bool) -> None:

@@ -8,6 +8,8 @@ import typer
 
 from charrnn.cli.arguments import parse_duration, parse_number, parse_size
 from charrnn.cli.terminal import Color, ColorOption, QuietOption
+from charrnn.model.config import ModelConfig
+from charrnn.training.config import OptimizerConfig, TrainingConfig
 
 MODEL = "Model"
 STOPPING = "When to stop (one of these; 3m if none)"
@@ -65,12 +67,18 @@ def train(
     ] = None,
     cell: Annotated[
         Literal["rnn", "gru", "lstm"] | None,
-        typer.Option(help="The recurrence.", show_default="lstm", rich_help_panel=MODEL),
+        typer.Option(
+            help="The recurrence.", show_default=str(ModelConfig.cell), rich_help_panel=MODEL
+        ),
     ] = None,
     num_layers: Annotated[
         int | None,
         typer.Option(
-            parser=parse_size, metavar="L", help="Layers.", show_default="1", rich_help_panel=MODEL
+            parser=parse_size,
+            metavar="L",
+            help="Layers.",
+            show_default=str(ModelConfig.num_layers),
+            rich_help_panel=MODEL,
         ),
     ] = None,
     hidden_size: Annotated[
@@ -79,7 +87,7 @@ def train(
             parser=parse_size,
             metavar="H",
             help="Units in each layer.",
-            show_default="256",
+            show_default=str(ModelConfig.hidden_size),
             rich_help_panel=MODEL,
         ),
     ] = None,
@@ -89,7 +97,7 @@ def train(
             parser=parse_size,
             metavar="E",
             help="Width of a linear embedding of the one-hot input; 0 for none.",
-            show_default="64",
+            show_default=str(ModelConfig.embedding_size),
             rich_help_panel=MODEL,
         ),
     ] = None,
@@ -99,7 +107,7 @@ def train(
             parser=parse_number,
             metavar="P",
             help="Units dropped between layers and on the output.",
-            show_default="0.1",
+            show_default=str(ModelConfig.dropout),
             rich_help_panel=MODEL,
         ),
     ] = None,
@@ -109,7 +117,7 @@ def train(
             parser=parse_size,
             metavar="B",
             help="Parallel streams.",
-            show_default="32",
+            show_default=str(TrainingConfig.batch_size),
             rich_help_panel=TRAINING,
         ),
     ] = None,
@@ -119,7 +127,7 @@ def train(
             parser=parse_size,
             metavar="T",
             help="Characters that the gradient reaches back.",
-            show_default="64",
+            show_default=str(TrainingConfig.seq_len),
             rich_help_panel=TRAINING,
         ),
     ] = None,
@@ -129,7 +137,7 @@ def train(
             parser=parse_number,
             metavar="P",
             help="Chance that a stream begins a window with an empty state.",
-            show_default="0.01",
+            show_default=str(TrainingConfig.reset_prob),
             rich_help_panel=TRAINING,
         ),
     ] = None,
@@ -139,7 +147,7 @@ def train(
             parser=parse_number,
             metavar="X",
             help="Learning rate.",
-            show_default="0.004",
+            show_default=str(OptimizerConfig.lr),
             rich_help_panel=TRAINING,
         ),
     ] = None,
@@ -149,7 +157,7 @@ def train(
             parser=parse_size,
             metavar="N",
             help="Steps until it is reached.",
-            show_default="50",
+            show_default=str(OptimizerConfig.warmup_steps),
             rich_help_panel=TRAINING,
         ),
     ] = None,
@@ -159,7 +167,7 @@ def train(
             parser=parse_number,
             metavar="X",
             help="Of matrices (AdamW).",
-            show_default="0.01",
+            show_default=str(OptimizerConfig.weight_decay),
             rich_help_panel=TRAINING,
         ),
     ] = None,
@@ -169,7 +177,7 @@ def train(
             parser=parse_number,
             metavar="X",
             help="Largest gradient norm.",
-            show_default="1",
+            show_default=str(OptimizerConfig.clip_norm),
             rich_help_panel=TRAINING,
         ),
     ] = None,
@@ -179,7 +187,7 @@ def train(
             parser=parse_size,
             metavar="N",
             help="Of weights and dropout.",
-            show_default="0",
+            show_default=str(TrainingConfig.seed),
             rich_help_panel=TRAINING,
         ),
     ] = None,

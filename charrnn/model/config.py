@@ -21,15 +21,15 @@ class ModelConfig:
 
     vocab_size: int
     """V: symbols the model reads and writes."""
-    cell: CellName = "lstm"
+    cell: CellName = "gru"
     """Which recurrence: rnn (tanh), gru or lstm."""
     num_layers: int = 1
     """L: recurrent layers on top of each other."""
-    hidden_size: int = 256
+    hidden_size: int = 384
     """H: units in each layer."""
     embedding_size: int = 64
     """E: width of a learned linear embedding of the one-hot input; 0 feeds the one-hot itself."""
-    dropout: float = 0.1
+    dropout: float = 0.15
     """Fraction of units dropped between layers and before the decoder, while training."""
 
     def __post_init__(self) -> None:

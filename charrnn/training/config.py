@@ -1,5 +1,6 @@
 """What a training run is made of beside the model. No torch here."""
 
+import os
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -14,7 +15,7 @@ DEVICES: tuple[Device, ...] = get_args(Device)
 class OptimizerConfig:
     """AdamW (Loshchilov & Hutter 2019) with clipping, linear warm-up and cosine decay."""
 
-    lr: float = 4e-3
+    lr: float = 3e-3
     """Highest learning rate, reached after the warm-up."""
     warmup_steps: int = 50
     """Steps over which the rate rises from zero; shortened to a tenth of a short run."""
@@ -30,7 +31,7 @@ class OptimizerConfig:
     """Gradients are scaled down to this norm where they exceed it."""
 
     def __post_init__(self) -> None:
-        _require("lr", self.lr, 0 < self.lr < 100, "a positive number such as 0.004")
+        _require("lr", self.lr, 0 < self.lr < 100, "a positive number such as 0.003")
         _require("warmup-steps", self.warmup_steps, self.warmup_steps >= 0, "0 or more")
         _require("weight-decay", self.weight_decay, 0 <= self.weight_decay < 100, "0 or more")
         _require("clip-norm", self.clip_norm, self.clip_norm > 0, "a positive number such as 1")
@@ -48,7 +49,7 @@ class TrainingConfig:
     """Characters of the validation split that an evaluation during training reads, about."""
     report_every: int
     """Steps between progress reports."""
-    batch_size: int = 32
+    batch_size: int = 16
     """B: parallel streams of the text."""
     seq_len: int = 64
     """T: steps that the gradient reaches back through time."""
@@ -83,6 +84,11 @@ class TrainingConfig:
             ("device", self.device, DEVICES),
         ):
             _require(option, choice, choice in choices, f"one of {', '.join(choices)}")
+
+
+def default_threads() -> int:
+    """The CPUs this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _require(option: str, value: object, condition: bool, wanted: str) -> None:

@@ -4,9 +4,6 @@ A short calibration measures this machine's speed on a model of its own, so it u
 run's randomness: with or without it, the same plan learns the same weights.
 """
 
-import os
-import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -14,13 +11,14 @@ import numpy as np
 import torch
 
 from charrnn.corpus.encoded import EncodedCorpus
-from charrnn.corpus.windows import Windows, fit
+from charrnn.corpus.windows import fit
 from charrnn.engines.choice import MISSING, Kind, candidates, make_engine, native_is_built
 from charrnn.model.config import ModelConfig
 from charrnn.scoring import CHUNK, STREAMS
-from charrnn.training.config import OptimizerConfig, TrainingConfig
+from charrnn.training.config import OptimizerConfig, TrainingConfig, default_threads
 from charrnn.training.evaluation import TorchScorer
 from charrnn.training.plan import DEFAULT_BUDGET_S, CorpusPlan, Plan, TrainingRequest
+from charrnn.training.timing import median_seconds
 from charrnn.training.trainer import Trainer
 
 EVALUATIONS = 10
@@ -53,11 +51,6 @@ class Speeds:
     """Reading validation text in parallel streams."""
 
 
-def default_threads() -> int:
-    """The CPUs this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def make_plan(
     request: TrainingRequest,
     corpus: EncodedCorpus,
@@ -75,48 +68,44 @@ def make_plan(
     budget = request.budget
     if budget is None and request.steps is None and request.epochs is None:
         budget = DEFAULT_BUDGET_S
-    validation = len(corpus.split("validation"))
-    final_chars, final_s = validation, 0.0
-    if budget is None and None not in (request.engine, request.precision, request.eval_chars):
-        speeds = Speeds(step_s=0.0, eval_chars_per_s=0.0)  # nothing depends on them
-    else:
-        limit = STEPS_CALIBRATION_S
-        if budget is not None:
-            limit = min(BUDGET_CALIBRATION_S, CALIBRATION_SHARE * budget)
-        kind, speeds = _calibrate(request, corpus, model, optimizer, training, limit)
+    speeds = Speeds(step_s=0.0, eval_chars_per_s=0.0)
+    if budget is not None or None in (request.engine, request.precision, request.eval_chars):
+        kind, speeds = _calibrate(request, corpus, model, optimizer, training, budget)
         training = replace(training, engine=kind[0], precision=kind[1])
+    validation = len(corpus.split("validation"))
+    final_chars, final_s = _final_evaluation(validation, budget, speeds)
+    steps = _steps(request, training, len(train))
     if budget is not None:
-        final_s = FINAL_READINGS * validation / speeds.eval_chars_per_s
-        share = min(1.0, FINAL_SHARE * budget / final_s)
-        final_chars, final_s = max(2, int(validation * share)), share * final_s
-    if request.steps is not None:
-        steps = request.steps
-    elif request.epochs is not None:
-        windows = Windows(train, training.batch_size, training.seq_len)
-        steps = max(1, round(request.epochs * windows.per_epoch))
-    else:
-        assert budget is not None
         left = budget * (1 - EVALUATION_SHARE) - elapsed() - final_s - EXIT_S
         steps = max(1, int(left / speeds.step_s))
     eval_s = EVALUATION_SHARE * steps * speeds.step_s / EVALUATIONS
     eval_chars = int(eval_s * speeds.eval_chars_per_s) - CHUNK * STREAMS
-    chosen = replace(
+    training = replace(
         training,
         steps=steps,
-        eval_every=max(1, -(-steps // EVALUATIONS)),
-        eval_chars=max(STREAMS, min(validation, eval_chars)),
+        eval_every=request.eval_every or -(-steps // EVALUATIONS),
+        eval_chars=request.eval_chars or max(STREAMS, min(validation, eval_chars)),
         report_every=max(1, steps // REPORTS),
     )
-    plan = Plan(
-        corpus=corpus_plan,
-        model=model,
-        optimizer=optimizer,
-        training=request.training_config(chosen),
-        final_chars=final_chars,
-        budget_s=budget,
-        final_s=final_s,
-    )
+    plan = Plan(corpus_plan, model, optimizer, training, final_chars, budget, final_s)
     return plan, notes
+
+
+def _steps(request: TrainingRequest, training: TrainingConfig, num_ids: int) -> int:
+    """The steps asked for, outright or as epochs; 1 where a budget decides."""
+    if request.epochs is None:
+        return request.steps or 1
+    stream = (num_ids - 1) // training.batch_size
+    return max(1, round(request.epochs * (stream // training.seq_len)))
+
+
+def _final_evaluation(validation: int, budget: float | None, speeds: Speeds) -> tuple[int, float]:
+    """(characters, seconds): the whole split, or as much as its share of the budget allows."""
+    if budget is None:
+        return validation, 0.0
+    seconds = FINAL_READINGS * validation / speeds.eval_chars_per_s
+    share = min(1.0, FINAL_SHARE * budget / seconds)
+    return max(2, int(validation * share)), share * seconds
 
 
 def _fit_to_text(request: TrainingRequest, num_ids: int) -> tuple[TrainingConfig, tuple[str, ...]]:
@@ -143,9 +132,12 @@ def _calibrate(
     model: ModelConfig,
     optimizer: OptimizerConfig,
     training: TrainingConfig,
-    limit: float,
+    budget: float | None,
 ) -> tuple[Kind, Speeds]:
-    """Measure for about `limit` seconds; of the engines and precisions on offer, take the best."""
+    """Measure for a moment; of the engines and precisions on offer, take the fastest."""
+    limit = STEPS_CALIBRATION_S
+    if budget is not None:
+        limit = min(BUDGET_CALIBRATION_S, CALIBRATION_SHARE * budget)
     ids = corpus.split("train")
     trainers = {
         kind: Trainer(
@@ -153,18 +145,14 @@ def _calibrate(
         )
         for kind in _offered(request, training.device)
     }
-    started = time.perf_counter()
-    seconds: dict[Kind, list[float]] = {}
-    for kind, trainer in trainers.items():
-        seconds[kind] = [_seconds(trainer.step) for _ in range(3)][1:]
-    fastest = min(seconds, key=lambda kind: min(seconds[kind]))
-    while time.perf_counter() - started < 0.8 * limit:
-        seconds[fastest].append(_seconds(trainers[fastest].step))
-    step_s = statistics.median(seconds[fastest])
+    steps = {kind: trainer.step for kind, trainer in trainers.items()}
+    found = median_seconds(steps, seconds=0.3 * limit)
+    fastest = min(found, key=lambda kind: found[kind])
+    step_s = median_seconds({fastest: steps[fastest]}, seconds=0.5 * limit)[fastest]
     scorer = TorchScorer(trainers[fastest].model, make_engine(fastest[0], "fp32", training.threads))
     window = np.zeros((CHUNK, STREAMS), np.int64)
     state = scorer.initial_state(STREAMS)
-    eval_s = min(_seconds(lambda: scorer.score(window, window, state)) for _ in range(3))
+    eval_s = median_seconds({"": lambda: scorer.score(window, window, state)}, 0.1 * limit)[""]
     return fastest, Speeds(step_s, window.size / eval_s)
 
 
@@ -179,9 +167,3 @@ def _offered(request: TrainingRequest, device: str) -> list[Kind]:
         return kinds
     asked = request.training_config(_UNDECIDED)
     return [(asked.engine, asked.precision)]
-
-
-def _seconds(function: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    function()
-    return time.perf_counter() - started

@@ -1,0 +1,44 @@
+"""How fast this machine trains and samples one model, engine by engine, on made-up text."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from charrnn.engines.choice import Kind, candidates
+from charrnn.inference import NumpyStepper
+from charrnn.model.config import ModelConfig
+from charrnn.sampling.config import ENDLESS, SamplingConfig
+from charrnn.sampling.generator import generate_ids
+from charrnn.training.config import OptimizerConfig, TrainingConfig
+from charrnn.training.timing import median_seconds
+from charrnn.training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Characters per second."""
+
+    training: dict[Kind, float]
+    """Whole training steps, by engine and precision."""
+    sampling: float
+    """One stream, characters written one after another."""
+
+
+def benchmark(model: ModelConfig, training: TrainingConfig, seconds: float) -> Benchmark:
+    """Measure for about `seconds`; medians of steps taken in turn."""
+    torch.set_num_threads(training.threads)
+    window = training.batch_size * training.seq_len
+    ids = np.random.default_rng(0).integers(0, model.vocab_size, 4 * window + 1)
+    trainers = {
+        kind: Trainer(
+            ids, model, OptimizerConfig(), replace(training, engine=kind[0], precision=kind[1])
+        )
+        for kind in candidates(training.device)
+    }
+    steps = {kind: trainer.step for kind, trainer in trainers.items()}
+    step_s = median_seconds(steps, 0.8 * seconds)
+    stepper = NumpyStepper(model, next(iter(trainers.values())).model.weights())
+    written = generate_ids(stepper, ids[:1], SamplingConfig(seed=0, length=ENDLESS))
+    char_s = median_seconds({"": lambda: next(written)}, 0.2 * seconds)[""]
+    return Benchmark({kind: window / found for kind, found in step_s.items()}, 1 / char_s)
