@@ -10,7 +10,6 @@ product of torch's reaches in the same run. Peak memory is a process of its own 
 
 import argparse
 import platform
-import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -126,11 +125,17 @@ def peak_mib(shape: Shape, name: str) -> float:
 
 def print_memory(shape: Shape, name: str) -> None:
     """Print the growth of this process over three steps, in MiB."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = resident_kib("VmRSS")
     contestant = makers(shape)[name]()
     for _ in range(3):
         contestant.step()
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+    print((resident_kib("VmHWM") - before) / 1024)
+
+
+def resident_kib(field: str) -> int:
+    """VmRSS (memory now) or VmHWM (at its highest) of this process, as Linux tells it."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split(f"{field}:")[1].split()[0])
 
 
 def product_flops(precision: torch.dtype) -> float:

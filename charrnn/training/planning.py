@@ -18,7 +18,7 @@ from charrnn.scoring import CHUNK, STREAMS
 from charrnn.training.config import OptimizerConfig, TrainingConfig, default_threads
 from charrnn.training.evaluation import TorchScorer
 from charrnn.training.plan import DEFAULT_BUDGET_S, CorpusPlan, Plan, TrainingRequest
-from charrnn.training.timing import median_seconds
+from charrnn.training.timing import mean_seconds, median_seconds
 from charrnn.training.trainer import Trainer
 
 EVALUATIONS = 10
@@ -29,9 +29,9 @@ FINAL_SHARE = 0.08
 """Of the budget, at most, for the final evaluation."""
 FINAL_READINGS = 1.5
 """A final evaluation reads its characters about this often until the states settle."""
-CALIBRATION_SHARE = 0.04
+CALIBRATION_SHARE = 0.05
 """Of the budget, for measuring before the first step; at most BUDGET_CALIBRATION_S."""
-BUDGET_CALIBRATION_S = 4.0
+BUDGET_CALIBRATION_S = 6.0
 STEPS_CALIBRATION_S = 0.3
 """Seconds for measuring where no budget depends on it, only the choice of a precision."""
 EXIT_S = 0.3
@@ -148,7 +148,7 @@ def _calibrate(
     steps = {kind: trainer.step for kind, trainer in trainers.items()}
     found = median_seconds(steps, seconds=0.3 * limit)
     fastest = min(found, key=lambda kind: found[kind])
-    step_s = median_seconds({fastest: steps[fastest]}, seconds=0.5 * limit)[fastest]
+    step_s = mean_seconds(steps[fastest], seconds=0.6 * limit)
     scorer = TorchScorer(trainers[fastest].model, make_engine(fastest[0], "fp32", training.threads))
     window = np.zeros((CHUNK, STREAMS), np.int64)
     state = scorer.initial_state(STREAMS)

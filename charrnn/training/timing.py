@@ -27,3 +27,13 @@ def median_seconds(
             times[name].append(time.perf_counter() - started)
         done += 1
     return {name: statistics.median(found) for name, found in times.items()}
+
+
+def mean_seconds(function: Callable[[], object], seconds: float, rounds: int = 3) -> float:
+    """The mean time of `function`, called for `seconds`: hiccups count, as they do in a run."""
+    started = time.perf_counter()
+    done = 0
+    while done < rounds or time.perf_counter() - started < seconds:
+        function()
+        done += 1
+    return (time.perf_counter() - started) / done
