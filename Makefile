@@ -49,17 +49,15 @@ native-sanitize:
 	cmake --build $(SANITIZED) --parallel 2
 	$(SANITIZED)/exercise
 
-# The native engine's tests once more, with the AMX kernels on emulated tiles.
-native-emulate-amx: $(READY)
-	$(BIN)/python -m pip install --quiet nanobind
-	cmake -S $(NATIVE) -B $(EMULATED)/build -DCHARRNN_EMULATE_AMX=ON \
-	  -DPython_EXECUTABLE=$(abspath $(BIN)/python) \
-	  -Dnanobind_DIR=$$($(BIN)/python -m nanobind --cmake_dir)
-	cmake --build $(EMULATED)/build --parallel 2
-	rm -rf $(EMULATED)/tree && mkdir -p $(EMULATED)/tree
-	cp -r charrnn tests pyproject.toml $(EMULATED)/tree
-	cp $(EMULATED)/build/_native*.so $(EMULATED)/tree/charrnn/engines
-	cd $(EMULATED)/tree && PYTHONPATH=. $(abspath $(BIN))/python -m pytest tests/test_native.py
+# The native engine's tests once more, in an environment of their own whose AMX kernels run on emulated
+# tiles.
+native-emulate-amx:
+	$(PYTHON) -m venv $(EMULATED)
+	$(EMULATED)/bin/python -m pip install --quiet --constraint constraints.txt torch
+	$(EMULATED)/bin/python -m pip install --quiet --constraint constraints.txt \
+	  --config-settings cmake.define.CHARRNN_EMULATE_AMX=ON --config-settings build-dir=$(EMULATED)/cmake '.[dev]'
+	cp -r tests pyproject.toml $(EMULATED)
+	cd $(EMULATED) && bin/python -m pytest tests/test_native.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist
