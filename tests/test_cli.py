@@ -234,6 +234,13 @@ def test_a_closed_stdout_is_one_clear_line(model_file: Path, tmp_path: Path) -> 
     assert done.stderr == b"charrnn: stdout is closed: there is nowhere to write to\n"
 
 
+def test_a_closed_stdin_is_one_clear_line(tmp_path: Path) -> None:
+    shell = f"{sys.executable} -m charrnn train - <&-"
+    done = subprocess.run(["bash", "-c", shell], cwd=tmp_path, capture_output=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr == b"charrnn: stdin is closed: there is nothing to read\n"
+
+
 def test_a_full_disk_is_one_clear_line(model_file: Path, tmp_path: Path) -> None:
     shell = f"{sys.executable} -m charrnn sample letters -q > /dev/full"
     done = subprocess.run(["bash", "-c", shell], cwd=tmp_path, capture_output=True, timeout=60)

@@ -55,7 +55,7 @@ def list_runs(as_json: JsonOption = False, color: ColorOption = Color.AUTO) -> N
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("run", "bits/char", "model", "parameters", "corpus", "steps", "written"):
+    for heading in ("run", "bits/char", "model", "size", "corpus", "steps", "written"):
         table.add_column(heading, justify="right" if heading in ("bits/char", "steps") else "left")
     for model in models:
         loaded = model.checkpoint
@@ -63,7 +63,7 @@ def list_runs(as_json: JsonOption = False, color: ColorOption = Color.AUTO) -> N
             escape(model.name),
             _bits(loaded),
             _shape(loaded),
-            f"{loaded.config.num_parameters():,}",
+            _compact(loaded.config.num_parameters()),
             escape(loaded.corpus.name),
             f"{loaded.step:,}",
             _written(model.path),
@@ -115,6 +115,11 @@ def _shape(loaded: "Checkpoint") -> str:
     return f"{config.cell} {config.num_layers}x{config.hidden_size}"
 
 
+def _compact(count: int) -> str:
+    """547585 -> `548k`."""
+    return f"{count / 1e6:.1f}M" if count >= 999_500 else f"{count / 1e3:.0f}k"
+
+
 def _shown(loaded: "Checkpoint") -> str:
     """The vocabulary on one line, control characters escaped, long ones shortened."""
     characters = loaded.vocabulary.characters
@@ -141,4 +146,4 @@ def _validation(loaded: "Checkpoint") -> str:
 
 
 def _written(path: Path) -> str:
-    return datetime.fromtimestamp(path.stat().st_mtime).strftime("%Y-%m-%d %H:%M:%S")
+    return datetime.fromtimestamp(path.stat().st_mtime).strftime("%Y-%m-%d %H:%M")

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -272,7 +272,7 @@ def train(
         raise UsageError("no text to learn from: name a file, a folder, - for stdin, or stdlib")
     elif replace and name is None:
         raise UsageError("--replace needs the --name of the run to write over")
-    if corpus and "-" in corpus and sys.stdin.isatty() and not quiet:
+    if corpus and "-" in corpus and not quiet and sys.stdin and sys.stdin.isatty():
         print(
             "reading text from the terminal; end it with Ctrl-D on a line of its own",
             file=sys.stderr,
@@ -302,38 +302,23 @@ def train(
                     name=name,
                     replace=replace,
                     as_bytes=as_bytes,
-                    cell=cell,
-                    num_layers=num_layers,
-                    hidden_size=hidden_size,
-                    embedding_size=embedding_size,
-                    dropout=dropout,
-                    lr=lr,
-                    warmup_steps=warmup_steps,
-                    weight_decay=weight_decay,
-                    clip_norm=clip_norm,
-                    batch_size=batch_size,
-                    seq_len=seq_len,
-                    reset_prob=reset_prob,
-                    budget=budget,
-                    steps=steps,
-                    epochs=epochs,
-                    eval_every=eval_every,
-                    eval_chars=eval_chars,
-                    seed=seed,
-                    engine=engine,
-                    precision=None if precision == "auto" else precision,
-                    device=device,
-                    threads=threads,
-                    val_frac=val_frac,
-                    test_frac=test_frac,
                     on_event=on_event,
                     stop=stop,
                     elapsed=elapsed,
+                    **_request(context),
                 )
         finally:
             display.close()
     if stop.signal is not None:
         raise typer.Exit(EXIT_BASE + stop.signal)
+
+
+def _request(context: typer.Context) -> dict[str, Any]:
+    """The options that a TrainingRequest has a field for, by its names."""
+    from charrnn.training.plan import TrainingRequest
+
+    given = {name: context.params[name] for name in TrainingRequest.__dataclass_fields__}
+    return {name: None if value == "auto" else value for name, value in given.items()}
 
 
 def _refuse_others_with_resume(context: typer.Context) -> None:

@@ -82,6 +82,8 @@ def read(
 
 def _contents(source: Source, *, as_bytes: bool, stdin: BinaryIO | None) -> list[bytes]:
     if source.kind == "stdin":
+        if stdin is None and sys.stdin is None:
+            raise CorpusError("stdin is closed: there is nothing to read")
         data = (stdin or sys.stdin.buffer).read()
         return [data if as_bytes else _clean(data, "stdin")]
     if source.kind == "file":
