@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -164,12 +163,20 @@ def test_resuming_refuses_what_has_changed(text_file: Path) -> None:
         charrnn.resume("nobody")
 
 
-def test_a_budget_is_the_wall_time_of_the_whole_call(text_file: Path) -> None:
-    started = time.monotonic()
-    model = charrnn.train(text_file, budget=8, hidden_size=64)
-    took = time.monotonic() - started
-    assert 8 * 0.6 < took < 8 * 1.4  # generous: the machine may be busy; the figure is benchmarked
-    assert model.checkpoint.step > 10
+def test_a_run_slower_than_its_plan_stops_at_the_budget_and_is_whole(text_file: Path) -> None:
+    clock = itertools.count(start=1.0)  # every look at the clock takes a second
+    events: list[Event] = []
+    model = charrnn.train(
+        text_file, budget=60, elapsed=lambda: next(clock), on_event=events.append, **SMALL
+    )
+    started, final, finished = events[0], events[-2], events[-1]
+    assert isinstance(started, RunStarted)
+    assert isinstance(finished, RunFinished)
+    assert isinstance(final, EvalReport)
+    assert finished.reason == "deadline"
+    assert 10 < finished.step < 62 < started.plan.training.steps
+    assert final.carried
+    assert model.checkpoint.losses.val_nats == final.val_nats
 
 
 def test_calibration_uses_up_no_randomness(
