@@ -2,12 +2,14 @@
 
 import itertools
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import charrnn
 from charrnn import sealed_file
@@ -21,6 +23,7 @@ from charrnn.training.events import (
     StepReport,
     StopRequest,
 )
+from charrnn.training.trainer import Trainer
 from tests.conftest import TEXT
 
 SMALL: dict[str, Any] = {"hidden_size": 17, "embedding_size": 6, "batch_size": 5, "seq_len": 16}
@@ -177,6 +180,21 @@ def test_a_run_slower_than_its_plan_stops_at_the_budget_and_is_whole(text_file: 
     assert 10 < finished.step < 62 < started.plan.training.steps
     assert final.carried
     assert model.checkpoint.losses.val_nats == final.val_nats
+
+
+def test_a_run_that_diverges_says_so_and_keeps_what_it_had(
+    text_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def poison(event: Event) -> None:
+        if isinstance(event, SampleReport):  # from the next step on, every loss is not a number
+            monkeypatch.setattr(Trainer, "_begin", lambda self, window: (broken,))
+
+    broken = torch.full((1, SMALL["batch_size"], SMALL["hidden_size"]), math.nan)
+    with pytest.raises(
+        RunError, match=r"the loss is nan after step 9; .* of step 8, is kept; .*--lr"
+    ):
+        charrnn.train(text_file, steps=20, eval_every=8, on_event=poison, **SMALL)
+    assert charrnn.load("animals").checkpoint.step == 8
 
 
 def test_calibration_uses_up_no_randomness(

@@ -5,6 +5,7 @@ run's files are consistent, so it can be abandoned there and resumed later.
 """
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
@@ -133,6 +134,7 @@ class TrainingRun:
 
     def _report(self) -> StepReport:
         progress = self._trainer.report()
+        self._check_finite(progress.train_nats)
         now = self._elapsed()
         seconds = max(now - self._last_report_s, 1e-9)
         self._last_report_s = now
@@ -146,9 +148,21 @@ class TrainingRun:
             elapsed_s=now,
         )
 
+    def _check_finite(self, nats: float) -> None:
+        """Raise RunError if training has diverged; what is saved is from before."""
+        if not math.isfinite(nats):
+            kept = "no model was saved yet"
+            if self._best is not None:
+                kept = f"the best model, of step {self._best.step}, is kept"
+            raise RunError(
+                f"training diverged: the loss is {nats} after step {self._trainer.step_count}; "
+                f"{kept}; try a lower --lr than {self.plan.optimizer.lr:g}"
+            )
+
     def _evaluate(self) -> EvalReport:
         """The bounded evaluation; the model is saved if it is the best so far, the state always."""
         score = score_sampled(self._scorer, self._validation, self.plan.training.eval_chars)
+        self._check_finite(score.nats)
         step = self._trainer.step_count
         self._evaluated_step = step
         best = self._best is None or score.nats_per_char < self._best.val_nats
