@@ -3,7 +3,9 @@
 import codecs
 import os
 import secrets
+import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -36,7 +38,11 @@ class Model:
     def __init__(self, path: Path, loaded: Checkpoint) -> None:
         self.path = path
         self.checkpoint = loaded
-        self.stepper = NumpyStepper(loaded.config, loaded.weights)
+
+    @cached_property
+    def stepper(self) -> NumpyStepper:
+        """The model one step at a time; made when first used, which `info` and `list` never do."""
+        return NumpyStepper(self.config, self.checkpoint.weights)
 
     @property
     def name(self) -> str:
@@ -146,22 +152,25 @@ def train(
     `steps=1000`, `hidden_size=512` and so on. Raises UsageError, CorpusError or RunError before
     anything is written.
     """
+    clock = elapsed or _stopwatch()
     arguments = _arguments(corpus)
     request = TrainingRequest(**options)
+    if replace and name is None:
+        raise UsageError("--replace needs the --name of the run to write over")
     sources = _located(arguments)
     run_name = sources[0].stem if name is None else run_folder.check_name(name)
     if name is not None and not replace:
         run_folder.check_free(run_name)
     text = source.read(sources, as_bytes=as_bytes, stdin=stdin)
-    encoded = EncodedCorpus.from_text(text, run_name, request.split_config())
+    corpus_name = ", ".join(one.stem for one in sources)
+    encoded = EncodedCorpus.from_text(text, corpus_name, request.split_config())
 
     from charrnn.training.planning import make_plan
     from charrnn.training.run import TrainingRun
 
-    clock = elapsed or _stopwatch()
     from_stdin = any(one.kind == "stdin" for one in sources)
     corpus_plan = CorpusPlan(
-        name=", ".join(one.stem for one in sources),
+        name=corpus_name,
         arguments=tuple(arguments),
         sources=() if from_stdin else tuple(map(_absolute, sources)),
         as_bytes=as_bytes,
@@ -189,6 +198,7 @@ def resume(
 
     Raises RunError if there is no such run, CorpusError if its text has changed.
     """
+    clock = elapsed or _stopwatch()
     folder = run_folder.find_run(name)
     plan = _read_plan(folder.plan)
     text = source.read(_located(_sources(plan, folder)), as_bytes=plan.corpus.as_bytes)
@@ -200,7 +210,7 @@ def resume(
 
     from charrnn.training.run import TrainingRun
 
-    run = TrainingRun(plan, encoded, folder, elapsed or _stopwatch())
+    run = TrainingRun(plan, encoded, folder, clock)
     run.resume()
     return _carry_out(run, on_event, stop)
 
@@ -243,7 +253,5 @@ def _read_plan(path: Path) -> Plan:
 
 
 def _stopwatch() -> Clock:
-    import time
-
     started = time.monotonic()
     return lambda: time.monotonic() - started

@@ -158,6 +158,10 @@ def test_resuming_refuses_what_has_changed(text_file: Path) -> None:
         charrnn.resume("animals")
     text_file.write_text(TEXT)
     header, tensors = sealed_file.read(folder / "training.safetensors")
+    other = {**header, "corpus_sha256": "0" * 64}
+    sealed_file.write(folder / "training.safetensors", other, tensors)
+    with pytest.raises(RunError, match="saved while learning from another text"):
+        charrnn.resume("animals")
     del tensors["generator"]
     sealed_file.write(folder / "training.safetensors", header, tensors)
     with pytest.raises(RunError, match="does not fit this run"):

@@ -3,16 +3,18 @@
 import json
 import platform
 import sys
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from charrnn.cli.arguments import parse_duration, parse_size
 from charrnn.cli.terminal import Color, ColorOption, JsonOption, make_console
+from charrnn.model.config import CellName, ModelConfig
+from charrnn.training.config import TrainingConfig, default_threads
 
 
 def bench(
-    cell: Annotated[Literal["rnn", "gru", "lstm"], typer.Option(help="The recurrence.")] = "lstm",
+    cell: Annotated[CellName, typer.Option(help="The recurrence.")] = "lstm",
     num_layers: Annotated[int, typer.Option(parser=parse_size, metavar="L", help="Layers.")] = 2,
     hidden_size: Annotated[
         int, typer.Option(parser=parse_size, metavar="H", help="Units in each layer.")
@@ -34,8 +36,6 @@ def bench(
 ) -> None:
     """Measure how fast this machine trains and samples, with every engine it has."""
     from charrnn.cli.process import prepare_for_training
-    from charrnn.model.config import ModelConfig
-    from charrnn.training.config import TrainingConfig, default_threads
 
     model = ModelConfig(
         vocab_size=65, cell=cell, num_layers=num_layers, hidden_size=hidden_size, dropout=0.0

@@ -8,8 +8,9 @@ import typer
 
 from charrnn.cli.arguments import parse_duration, parse_number, parse_size
 from charrnn.cli.terminal import Color, ColorOption, QuietOption
-from charrnn.model.config import ModelConfig
-from charrnn.training.config import OptimizerConfig, TrainingConfig
+from charrnn.engines.config import EngineName
+from charrnn.model.config import CellName, ModelConfig
+from charrnn.training.config import Device, OptimizerConfig, TrainingConfig
 
 MODEL = "Model"
 STOPPING = "When to stop (one of these; 3m if none)"
@@ -66,7 +67,7 @@ def train(
         ),
     ] = None,
     cell: Annotated[
-        Literal["rnn", "gru", "lstm"] | None,
+        CellName | None,
         typer.Option(
             help="The recurrence.", show_default=str(ModelConfig.cell), rich_help_panel=MODEL
         ),
@@ -235,7 +236,7 @@ def train(
         bool, typer.Option("--bytes", help="Learn bytes: for text that is not UTF-8.")
     ] = False,
     engine: Annotated[
-        Literal["native", "torch", "reference"] | None,
+        EngineName | None,
         typer.Option(
             help="What runs the recurrence.", show_default="the fastest", rich_help_panel=RUN
         ),
@@ -245,7 +246,7 @@ def train(
         typer.Option(help="Of matrix products; auto takes the faster.", rich_help_panel=RUN),
     ] = "auto",
     device: Annotated[
-        Literal["cpu", "cuda"] | None,
+        Device | None,
         typer.Option(show_default="cuda if there is one", rich_help_panel=RUN),
     ] = None,
     threads: Annotated[
@@ -263,15 +264,10 @@ def train(
     from charrnn.cli.interrupts import EXIT_BASE, Interrupts
     from charrnn.cli.process import prepare_for_training
     from charrnn.cli.progress import TrainingDisplay
-    from charrnn.errors import UsageError
     from charrnn.training.events import Event, RunStarted, StopRequest
 
     if resume is not None:
         _refuse_others_with_resume(context)
-    elif not corpus:
-        raise UsageError("no text to learn from: name a file, a folder, - for stdin, or stdlib")
-    elif replace and name is None:
-        raise UsageError("--replace needs the --name of the run to write over")
     if corpus and "-" in corpus and not quiet and sys.stdin and sys.stdin.isatty():
         print(
             "reading text from the terminal; end it with Ctrl-D on a line of its own",

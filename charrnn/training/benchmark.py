@@ -1,5 +1,6 @@
 """How fast this machine trains and samples one model, engine by engine, on made-up text."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from charrnn.sampling.generator import generate_ids
 from charrnn.training.config import OptimizerConfig, TrainingConfig
 from charrnn.training.timing import median_seconds
 from charrnn.training.trainer import Trainer
+from charrnn.vocabulary import Ids
 
 
 @dataclass(frozen=True)
@@ -25,17 +27,28 @@ class Benchmark:
     """One stream, characters written one after another."""
 
 
+def make_trainers(
+    kinds: Iterable[Kind],
+    ids: Ids,
+    model: ModelConfig,
+    optimizer: OptimizerConfig,
+    training: TrainingConfig,
+) -> dict[Kind, Trainer]:
+    """The same training once for each engine and precision, to be timed against each other."""
+    return {
+        (engine, precision): Trainer(
+            ids, model, optimizer, replace(training, engine=engine, precision=precision)
+        )
+        for engine, precision in kinds
+    }
+
+
 def benchmark(model: ModelConfig, training: TrainingConfig, seconds: float) -> Benchmark:
     """Measure for about `seconds`; medians of steps taken in turn."""
     torch.set_num_threads(training.threads)
     window = training.batch_size * training.seq_len
     ids = np.random.default_rng(0).integers(0, model.vocab_size, 4 * window + 1)
-    trainers = {
-        kind: Trainer(
-            ids, model, OptimizerConfig(), replace(training, engine=kind[0], precision=kind[1])
-        )
-        for kind in candidates(training.device)
-    }
+    trainers = make_trainers(candidates(training.device), ids, model, OptimizerConfig(), training)
     steps = {kind: trainer.step for kind, trainer in trainers.items()}
     step_s = median_seconds(steps, 0.8 * seconds)
     stepper = NumpyStepper(model, next(iter(trainers.values())).model.weights())

@@ -15,11 +15,11 @@ from charrnn.corpus.windows import fit
 from charrnn.engines.choice import MISSING, Kind, candidates, make_engine, native_is_built
 from charrnn.model.config import ModelConfig
 from charrnn.scoring import CHUNK, STREAMS
+from charrnn.training.benchmark import make_trainers
 from charrnn.training.config import OptimizerConfig, TrainingConfig, default_threads
 from charrnn.training.evaluation import TorchScorer
 from charrnn.training.plan import DEFAULT_BUDGET_S, CorpusPlan, Plan, TrainingRequest
 from charrnn.training.timing import mean_seconds, median_seconds
-from charrnn.training.trainer import Trainer
 
 EVALUATIONS = 10
 REPORTS = 400
@@ -139,12 +139,8 @@ def _calibrate(
     if budget is not None:
         limit = min(BUDGET_CALIBRATION_S, CALIBRATION_SHARE * budget)
     ids = corpus.split("train")
-    trainers = {
-        kind: Trainer(
-            ids, model, optimizer, replace(training, engine=kind[0], precision=kind[1], steps=1000)
-        )
-        for kind in _offered(request, training.device)
-    }
+    kinds = _offered(request, training.device)
+    trainers = make_trainers(kinds, ids, model, optimizer, replace(training, steps=1000))
     steps = {kind: trainer.step for kind, trainer in trainers.items()}
     found = median_seconds(steps, seconds=0.3 * limit)
     fastest = min(found, key=lambda kind: found[kind])

@@ -168,7 +168,7 @@ class TrainingRun:
         best = self._best is None or score.nats_per_char < self._best.val_nats
         if best:
             self._best = _Best(score.nats_per_char, step)
-            self._save_model(score, carried=False)
+            self._save_model(score)
         report = self._record(self._eval_report(score, carried=False, best=best))
         self._save_state(finished=False)
         return report
@@ -213,14 +213,12 @@ class TrainingRun:
     def _save_interrupted(self) -> None:
         """Keep everything; a run without an evaluation yet gets a model all the same."""
         if self._best is None:
-            self._save_model(None, carried=False)
+            self._save_model(None)
         self._save_state(finished=False)
 
-    def _save_model(self, score: Score | None, *, carried: bool) -> None:
+    def _save_model(self, score: Score | None) -> None:
         corpus = self.plan.corpus
-        losses = (
-            Losses() if score is None else Losses(score.nats_per_char, score.characters, carried)
-        )
+        losses = Losses() if score is None else Losses(score.nats_per_char, score.characters)
         training = {
             "optimizer": asdict(self.plan.optimizer),
             "loop": asdict(self.plan.training),
@@ -275,6 +273,8 @@ class TrainingRun:
                 raise ValueError(
                     f"format {header['format']!r} version {header['format_version']!r}"
                 )
+            if header["corpus_sha256"] != self.plan.corpus.sha256:
+                raise ValueError("it was saved while learning from another text")
             self._finished = header["finished"]
             self._best = None if header["best"] is None else _Best(**header["best"])
             self._evaluated_step = header["evaluated_step"]
