@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from charrnn import checkpoint, run_folder, sealed_file
+from charrnn import checkpoint, run_folder, scoring, sealed_file
 from charrnn.checkpoint import Checkpoint
 from charrnn.corpus import source
 from charrnn.corpus.encoded import MIN_SPLIT, EncodedCorpus, SplitConfig, SplitName
@@ -20,7 +20,7 @@ from charrnn.model.config import ModelConfig
 from charrnn.run_folder import RunFolder
 from charrnn.sampling.config import SamplingConfig
 from charrnn.sampling.generator import generate_ids
-from charrnn.scoring import Score, StepScorer, score_carried
+from charrnn.scoring import Evaluation, StepScorer
 from charrnn.training.events import Event, StopRequest
 from charrnn.training.plan import CorpusPlan, Plan, TrainingRequest
 from charrnn.vocabulary import Unknown, Vocabulary
@@ -109,8 +109,10 @@ def load(model: str | os.PathLike[str] | None = None) -> Model:
     return Model(path, checkpoint.read(path))
 
 
-def evaluate(model: Model, split: SplitName = "validation", corpus: Corpus | None = None) -> Score:
-    """Score a split of the text that `model` learned from, its state carried from start to end.
+def evaluate(
+    model: Model, split: SplitName = "validation", corpus: Corpus | None = None
+) -> Evaluation:
+    """Judge `model` on a split of the text that it learned from: state carried, and in windows.
 
     The text is looked for where the run's plan says, unless `corpus` says where it is now.
     Raises CorpusError if it is not that text any more, UsageError if the split is empty.
@@ -131,7 +133,7 @@ def evaluate(model: Model, split: SplitName = "validation", corpus: Corpus | Non
     ids = encoded.split(split)
     if len(ids) < MIN_SPLIT:
         raise UsageError(f"--split {split}: this model was trained without one (--test-frac 0)")
-    return score_carried(StepScorer(model.stepper), ids)
+    return scoring.evaluate(StepScorer(model.stepper), ids)
 
 
 def train(

@@ -44,6 +44,8 @@ class Losses:
     val_carried: bool = False
     """True if the state was carried exactly from the start of the split; False for the bounded
     estimate that is made during training."""
+    val_windows_nats: float | None = None
+    """The same characters in windows of 256, each read from the zero state."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,6 +21,8 @@ CHUNK = 128
 """Steps between two comparisons of states."""
 STREAMS = 64
 """Streams read side by side, where the text is long enough."""
+WINDOW = 256
+"""Characters in a window that is read without what came before it."""
 TOLERANCE = 1e-5
 """States count as the same if h and tanh(c) of every unit differ by no more than this. A cell state
 far from zero is compared by its tanh because that is all it shows; its size takes long to agree."""
@@ -49,6 +51,17 @@ class Score:
     def bits_per_char(self) -> float:
         """The mean cost of a character, in bits."""
         return bits(self.nats_per_char)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A text judged in two ways."""
+
+    carried: Score
+    """With the state carried from start to end: what a recurrent net can do."""
+    windows: Score
+    """In windows of WINDOW characters, each from the zero state: what a model with a fixed context
+    can be compared with."""
 
 
 class WindowScorer(Protocol):
@@ -87,6 +100,11 @@ class StepScorer:
         return nats, state
 
 
+def evaluate(scorer: WindowScorer, ids: Ids) -> Evaluation:
+    """Judge ids (N,), N >= 2, in both ways."""
+    return Evaluation(score_carried(scorer, ids), score_windows(scorer, ids))
+
+
 def score_carried(scorer: WindowScorer, ids: Ids, streams: int = STREAMS) -> Score:
     """The cost of ids (N,), N >= 2, read from start to end with the state carried throughout."""
     total = len(ids) - 1
@@ -115,6 +133,27 @@ def score_carried(scorer: WindowScorer, ids: Ids, streams: int = STREAMS) -> Sco
         tuple(part[:, -1:] for part in ends[-1]),
     )
     return Score(sum(nats) + float(rest_nats.sum()), total)
+
+
+def score_windows(
+    scorer: WindowScorer, ids: Ids, *, window: int = WINDOW, streams: int = STREAMS
+) -> Score:
+    """The cost of ids (N,), N >= 2, in windows of `window` characters, each from the zero state.
+
+    This is how a model with a fixed context is usually evaluated. Every character but the first is
+    predicted once; the last window may be shorter.
+    """
+    total = len(ids) - 1
+    whole = total // window
+    nats = 0.0
+    for first in range(0, whole, streams):
+        count = min(streams, whole - first)
+        places = np.arange(first, first + count) * window + np.arange(window)[:, None]  # (T, B)
+        each, _ = scorer.score(ids[places], ids[places + 1], scorer.initial_state(count))
+        nats += float(each.sum())
+    rest = ids[whole * window :, None]  # (fewer than `window` + 1, 1)
+    each, _ = scorer.score(rest[:-1], rest[1:], scorer.initial_state(1))
+    return Score(nats + float(each.sum()), total)
 
 
 def score_sampled(

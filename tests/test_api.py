@@ -87,7 +87,7 @@ def test_the_recorded_loss_is_the_models_loss_on_text_it_has_not_seen(text_file:
         ("validation", TEXT[round(len(TEXT) * 0.7) : round(len(TEXT) * 0.9)]),
         ("test", TEXT[round(len(TEXT) * 0.9) :]),
     ):
-        score = charrnn.evaluate(model, split)  # type: ignore[arg-type]
+        score = charrnn.evaluate(model, split).carried  # type: ignore[arg-type]
         stepper, nats = model.stepper, 0.0
         state = stepper.initial_state(1)
         ids = model.vocabulary.encode(part)
@@ -96,9 +96,10 @@ def test_the_recorded_loss_is_the_models_loss_on_text_it_has_not_seen(text_file:
             nats += float(np.log(np.exp(logits[0]).sum()) - logits[0, following])
         assert score.characters == pytest.approx(len(part) - 1, abs=1)
         assert score.nats_per_char == pytest.approx(nats / score.characters, rel=1e-2)
-    assert model.checkpoint.losses.val_nats == pytest.approx(
-        charrnn.evaluate(model).nats_per_char, rel=1e-5
-    )
+    losses, found = model.checkpoint.losses, charrnn.evaluate(model)
+    assert losses.val_nats == pytest.approx(found.carried.nats_per_char, rel=1e-5)
+    assert losses.val_windows_nats == pytest.approx(found.windows.nats_per_char, rel=1e-5)
+    assert losses.val_windows_nats != losses.val_nats
 
 
 @pytest.mark.parametrize("options", CELLS, ids=["lstm", "gru", "rnn"])
@@ -234,7 +235,7 @@ def test_byte_mode_learns_what_is_not_text(tmp_path: Path) -> None:
     model = charrnn.train("data.bin", steps=3, as_bytes=True, **SMALL)
     assert model.vocabulary.is_bytes
     assert "".join(model.generate(prime="é", length=30))
-    assert charrnn.evaluate(model).characters == 122 - 1
+    assert charrnn.evaluate(model).carried.characters == 122 - 1
 
 
 def test_evaluation_needs_the_text_the_model_learned_from(text_file: Path, tmp_path: Path) -> None:
@@ -245,7 +246,7 @@ def test_evaluation_needs_the_text_the_model_learned_from(text_file: Path, tmp_p
     text_file.rename(moved)
     with pytest.raises(CorpusError, match="no file or folder"):
         charrnn.evaluate(model)
-    assert charrnn.evaluate(model, corpus=moved).nats_per_char > 0
+    assert charrnn.evaluate(model, corpus=moved).carried.nats_per_char > 0
     moved.write_text(TEXT.upper())
     with pytest.raises(CorpusError, match="has changed"):
         charrnn.evaluate(model, corpus=moved)

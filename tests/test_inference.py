@@ -8,7 +8,7 @@ from charrnn.engines.reference import ReferenceEngine
 from charrnn.inference import NumpyStepper
 from charrnn.model.char_rnn import CharRNN
 from charrnn.model.config import CELL_NAMES, CellName, ModelConfig
-from charrnn.scoring import StepScorer, score_carried, score_sampled
+from charrnn.scoring import StepScorer, score_carried, score_sampled, score_windows
 from charrnn.training.evaluation import TorchScorer
 from charrnn.vocabulary import Vocabulary
 from tests.conftest import random_checkpoint
@@ -95,6 +95,17 @@ def test_a_net_that_forgets_nothing_is_still_scored_exactly() -> None:
     assert parallel == pytest.approx(alone, rel=1e-6)
     zeros = sum(score_carried(scorer, part, 1).nats for part in np.split(ids, 10))
     assert abs(zeros - alone) > 1  # the carried state does matter here
+
+
+@pytest.mark.parametrize("length", [2, 20, 21, 22, 143, 500])
+def test_windows_are_read_from_the_zero_state(length: int) -> None:
+    config = config_of("lstm", 5)
+    ids = np.random.default_rng(3).integers(0, 11, length).astype(np.uint8)
+    scorer = StepScorer(NumpyStepper(config, random_checkpoint(config, scale=0.3).weights))
+    score = score_windows(scorer, ids, window=20, streams=3)
+    apart = [score_carried(scorer, ids[i : i + 21], 1) for i in range(0, length - 1, 20)]
+    assert score.characters == length - 1 == sum(part.characters for part in apart)
+    assert score.nats == pytest.approx(sum(part.nats for part in apart), rel=1e-6)
 
 
 def test_the_estimate_is_close_to_the_exact_score_and_reads_what_it_was_told_to() -> None:

@@ -22,22 +22,29 @@ def evaluate(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Score a model on a split of the text it learned from, its state carried from start to end."""
+    """Judge a model on a split of the text it learned from.
+
+    Twice: with its state carried from start to end, and in windows of 256 characters that each
+    begin with an empty state, as models with a fixed context are evaluated.
+    """
     from charrnn import api
+    from charrnn.scoring import WINDOW
 
     loaded = api.load(model)
-    score = api.evaluate(loaded, split, corpus or None)
+    found = api.evaluate(loaded, split, corpus or None)
+    carried, windows = found.carried, found.windows
     if as_json:
         result = {
             "model": loaded.name,
             "split": split,
-            "characters": score.characters,
-            "bits_per_char": score.bits_per_char,
-            "nats_per_char": score.nats_per_char,
+            "characters": carried.characters,
+            "bits_per_char": carried.bits_per_char,
+            "nats_per_char": carried.nats_per_char,
+            "windows_bits_per_char": windows.bits_per_char,
+            "windows_nats_per_char": windows.nats_per_char,
         }
         print(json.dumps(result))
         return
-    print(
-        f"{loaded.name}: {split} {score.bits_per_char:.4f} bits/char "
-        f"({score.nats_per_char:.4f} nats) over {score.characters:,} characters"
-    )
+    print(f"{loaded.name}: {split}, {carried.characters:,} characters")
+    for score, how in ((carried, "state carried"), (windows, f"windows of {WINDOW}, empty state")):
+        print(f"  {score.bits_per_char:.4f} bits/char ({score.nats_per_char:.4f} nats), {how}")

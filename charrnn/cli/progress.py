@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from charrnn.cli.arguments import format_duration
 from charrnn.cli.terminal import Color, make_console
-from charrnn.scoring import bits
+from charrnn.scoring import WINDOW, bits
 from charrnn.training.events import (
     EvalReport,
     Event,
@@ -115,6 +115,8 @@ class TrainingDisplay:
         rows = [("model", str(event.model)), ("time", format_duration(event.elapsed_s))]
         if event.val_nats is not None:
             rows.append(("validation", f"{_loss(event.val_nats)}, state carried"))
+        if event.windows_nats is not None:
+            rows.append(("", f"{_loss(event.windows_nats)}, windows of {WINDOW}, empty state"))
         rows.append(("write with", f"charrnn sample {name} --temp 0.8"))
         _print_grid(self._console, rows)
 

@@ -50,6 +50,8 @@ class EvalReport:
     best: bool
     """True if this is the best model so far, which is then saved."""
     elapsed_s: float
+    windows_nats: float | None = None
+    """Of the final one: in windows of 256 characters, each read from the zero state."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class RunFinished:
     val_nats: float | None
     """Of the best model; carried exactly unless interrupted."""
     elapsed_s: float
+    windows_nats: float | None = None
+    """Of the best model, in windows of 256 characters; not measured if interrupted."""
 
 
 Event = RunStarted | StepReport | EvalReport | SampleReport | RunFinished

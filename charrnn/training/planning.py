@@ -27,8 +27,9 @@ EVALUATION_SHARE = 0.04
 """Of the budget, for all evaluations during training together."""
 FINAL_SHARE = 0.08
 """Of the budget, at most, for the final evaluation."""
-FINAL_READINGS = 1.5
-"""A final evaluation reads its characters about this often until the states settle."""
+FINAL_READINGS = 2.5
+"""A final evaluation reads its characters about this often: until the states settle, and in
+windows."""
 CALIBRATION_SHARE = 0.05
 """Of the budget, for measuring before the first step; at most BUDGET_CALIBRATION_S."""
 BUDGET_CALIBRATION_S = 6.0

@@ -22,7 +22,7 @@ from charrnn.inference import NumpyStepper
 from charrnn.run_folder import RunFolder
 from charrnn.sampling.config import SamplingConfig
 from charrnn.sampling.generator import generate_ids
-from charrnn.scoring import Score, score_carried, score_sampled
+from charrnn.scoring import Score, evaluate, score_sampled
 from charrnn.training.evaluation import TorchScorer
 from charrnn.training.events import (
     EvalReport,
@@ -111,7 +111,7 @@ class TrainingRun:
             yield self._evaluate()
         final = self._evaluate_best()
         yield final
-        yield self._over(reason, final.val_nats)
+        yield self._over(reason, final.val_nats, final.windows_nats)
 
     def _reason_to_stop(self, stop: StopRequest) -> Reason | None:
         """The one place that decides whether to go on."""
@@ -127,10 +127,13 @@ class TrainingRun:
         return None
 
     def _over(
-        self, reason: Reason | Literal["already finished"], val_nats: float | None
+        self,
+        reason: Reason | Literal["already finished"],
+        val_nats: float | None,
+        windows_nats: float | None = None,
     ) -> RunFinished:
-        step = self._trainer.step_count
-        return RunFinished(reason, step, self.folder.model, val_nats, self._elapsed())
+        step, model = self._trainer.step_count, self.folder.model
+        return RunFinished(reason, step, model, val_nats, self._elapsed(), windows_nats)
 
     def _report(self) -> StepReport:
         progress = self._trainer.report()
@@ -174,16 +177,21 @@ class TrainingRun:
         return report
 
     def _evaluate_best(self) -> EvalReport:
-        """Score the best model with its state carried exactly, and seal that into its file."""
+        """Judge the best model in both ways, exactly, and seal that into its file."""
         assert self._best is not None
         best = checkpoint.read(self.folder.model)
         self._trainer.model.load_weights(best.weights)
-        score = score_carried(self._scorer, self._validation[: self.plan.final_chars])
-        losses = Losses(score.nats_per_char, score.characters, val_carried=True)
+        both = evaluate(self._scorer, self._validation[: self.plan.final_chars])
+        score, windows_nats = both.carried, both.windows.nats_per_char
+        losses = Losses(score.nats_per_char, score.characters, True, windows_nats)
         checkpoint.write(self.folder.model, replace(best, losses=losses))
         self._best = _Best(score.nats_per_char, best.step)
         report = self._record(
-            replace(self._eval_report(score, carried=True, best=True), step=best.step)
+            replace(
+                self._eval_report(score, carried=True, best=True),
+                step=best.step,
+                windows_nats=windows_nats,
+            )
         )
         self._save_state(finished=True)
         return report
