@@ -19,7 +19,7 @@ from charrnn.training.optimizer import AdamW, learning_rate
 from charrnn.training.trainer import Trainer
 
 V = 7
-MODEL = ModelConfig(V, hidden_size=12, embedding_size=5, num_layers=2, dropout=0.3)
+MODEL = ModelConfig(V, hidden_size=12, embedding_size=5, num_layers=2, dropout=0.3, weight_drop=0.2)
 TRAINING = TrainingConfig(
     steps=40,
     eval_every=10,
@@ -110,7 +110,9 @@ def test_the_seed_decides_the_run() -> None:
 def test_a_text_with_a_pattern_is_learned() -> None:
     pattern = np.tile(np.array([0, 1, 2, 3, 4, 5, 6, 6, 5, 0, 0, 2], np.uint8), 60)
     config = replace(TRAINING, steps=300)
-    trainer = Trainer(pattern, replace(MODEL, dropout=0.0), OptimizerConfig(lr=0.02), config)
+    trainer = Trainer(
+        pattern, replace(MODEL, dropout=0.0, weight_drop=0.0), OptimizerConfig(lr=0.02), config
+    )
     trainer.step()
     assert trainer.report().train_nats == pytest.approx(math.log(V), abs=0.5)
     weights_after(trainer, 279)
@@ -121,8 +123,8 @@ def test_a_text_with_a_pattern_is_learned() -> None:
 
 def test_the_state_is_carried_but_no_gradient_is() -> None:
     """One step of two windows in a row is what a hand-written loop over them gives."""
-    trainer = make_trainer(replace(MODEL, dropout=0.0), reset_prob=0.0)
-    twin = make_trainer(replace(MODEL, dropout=0.0), reset_prob=1.0)
+    trainer = make_trainer(replace(MODEL, dropout=0.0, weight_drop=0.0), reset_prob=0.0)
+    twin = make_trainer(replace(MODEL, dropout=0.0, weight_drop=0.0), reset_prob=1.0)
     first, other = weights_after(trainer, 1), weights_after(twin, 1)
     assert same(first, other)  # the first window starts from nothing in both
     assert not same(weights_after(trainer, 1), weights_after(twin, 1))
@@ -162,6 +164,21 @@ def test_gradients_are_clipped_by_their_common_norm() -> None:
     assert float(optimizer.clip()) == pytest.approx(5.0)
     assert parameters[0].grad[1, 1] == pytest.approx(0.4, rel=1e-5)
     assert parameters[1].grad.tolist() == pytest.approx([0.6, 0, 0], rel=1e-5)
+
+
+def test_weight_drop_silences_its_share_of_the_recurrent_weights_for_a_window() -> None:
+    model = replace(MODEL, cell="gru", dropout=0.0, weight_drop=0.25, hidden_size=40)
+    trainer = Trainer(IDS, model, OptimizerConfig(weight_decay=0.0), TRAINING)
+    before = trainer.model.weights()
+    trainer.step()
+    after = trainer.model.weights()
+    for layer in (0, 1):
+        recurrent = f"rnn.weight_hh_l{layer}"
+        unchanged = float((before[recurrent] == after[recurrent]).mean())
+        assert unchanged == pytest.approx(0.25, abs=0.04)  # no gradient reached these
+    trainer.step()
+    unchanged = float((before[recurrent] == trainer.model.weights()[recurrent]).mean())
+    assert unchanged == pytest.approx(0.25**2, abs=0.02)  # others were dropped this time
 
 
 @pytest.mark.parametrize("dropout", [0.05, 0.5, 0.9])

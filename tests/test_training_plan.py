@@ -48,6 +48,7 @@ def planned(text: str = TEXT, **options: Any) -> tuple[Plan, tuple[str, ...]]:
         ({"num_layers": 65}, "--num-layers 65"),
         ({"embedding_size": -1}, "--embedding-size -1"),
         ({"dropout": 1.0}, "--dropout 1"),
+        ({"weight_drop": -0.5}, "--weight-drop -0.5"),
         ({"lr": 0.0}, r"--lr 0\.0"),
         ({"lr": math.nan}, "--lr nan"),
         ({"clip_norm": 0.0}, "--clip-norm 0"),

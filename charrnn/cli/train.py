@@ -112,6 +112,16 @@ def train(
             rich_help_panel=MODEL,
         ),
     ] = None,
+    weight_drop: Annotated[
+        float | None,
+        typer.Option(
+            parser=parse_number,
+            metavar="P",
+            help="Recurrent weights dropped for a window.",
+            show_default=str(ModelConfig.weight_drop),
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
     batch_size: Annotated[
         int | None,
         typer.Option(

@@ -71,15 +71,26 @@ class CharRNN(nn.Module):
         return tuple(like.new_zeros(shape) for _ in STATES[self.config.cell])
 
     def forward(
-        self, ids: Tensor, state: State, engine: Engine, masks: Sequence[Tensor] = ()
+        self,
+        ids: Tensor,
+        state: State,
+        engine: Engine,
+        masks: Sequence[Tensor] = (),
+        weight_masks: Sequence[Tensor] = (),
     ) -> tuple[Tensor, State]:
         """Ids (T, B) -> logits (T, B, V), final state; `engine` runs the recurrent stack.
 
         `masks` are L dropout masks (T, B, H), the last one for the top layer's output, each already
-        divided by the kept fraction; or none.
+        divided by the kept fraction; or none. `weight_masks` are the same for the recurrent
+        weights, L of (G*H, H).
         """
         embedding = self.embedding.get_parameter("weight") if self.config.embedding_size else None
         cell, layers = self.config.cell, self.layers()
+        if weight_masks:
+            layers = [
+                layer._replace(weight_hh=layer.weight_hh * mask)
+                for layer, mask in zip(layers, weight_masks, strict=True)
+            ]
         hidden, state = engine(cell, ids, embedding, layers, state, masks[:-1])  # (T, B, H)
         if masks:
             hidden = hidden * masks[-1]

@@ -31,6 +31,9 @@ class ModelConfig:
     """E: width of a learned linear embedding of the one-hot input; 0 feeds the one-hot itself."""
     dropout: float = 0.15
     """Fraction of units dropped between layers and before the decoder, while training."""
+    weight_drop: float = 0.0
+    """Fraction of recurrent weights dropped for a whole window, while training (Merity et al. 2018,
+    "Regularizing and optimizing LSTM language models")."""
 
     def __post_init__(self) -> None:
         if self.cell not in CELL_NAMES:
@@ -45,8 +48,9 @@ class ModelConfig:
                 raise UsageError(
                     f"--{option} {value}: must be a whole number from {least} to {most}"
                 )
-        if not 0.0 <= self.dropout < 1.0:
-            raise UsageError(f"--dropout {self.dropout:g}: must be at least 0 and below 1")
+        for option, fraction in (("dropout", self.dropout), ("weight-drop", self.weight_drop)):
+            if not 0.0 <= fraction < 1.0:
+                raise UsageError(f"--{option} {fraction:g}: must be at least 0 and below 1")
 
     @property
     def input_size(self) -> int:

@@ -31,6 +31,7 @@ class TrainingRequest:
     hidden_size: int | None = None
     embedding_size: int | None = None
     dropout: float | None = None
+    weight_drop: float | None = None
     lr: float | None = None
     warmup_steps: int | None = None
     weight_decay: float | None = None

@@ -18,7 +18,7 @@ from charrnn.corpus.windows import Window, Windows
 from charrnn.engines.choice import make_engine
 from charrnn.engines.interface import State
 from charrnn.model.char_rnn import CharRNN
-from charrnn.model.config import ModelConfig
+from charrnn.model.config import GATES, ModelConfig
 from charrnn.training.config import OptimizerConfig, TrainingConfig
 from charrnn.training.dropout import draw_mask
 from charrnn.training.optimizer import AdamW, learning_rate
@@ -66,7 +66,8 @@ class Trainer:
         state = self._begin(window)
         ids = torch.from_numpy(window.inputs).to(self._device)  # (T, B)
         targets = torch.from_numpy(window.targets).to(self._device)  # (T, B)
-        logits, state = self.model(ids, state, self._engine, self._draw_masks())  # (T, B, V)
+        masks, weight_masks = self._draw_masks(), self._draw_weight_masks()
+        logits, state = self.model(ids, state, self._engine, masks, weight_masks)  # (T, B, V)
         nats = functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
         torch.autograd.backward(nats)
         self._grad_norm = self._optimizer.clip()
@@ -101,6 +102,16 @@ class Trainer:
             return []
         shape = (self.config.seq_len, self.config.batch_size, model.hidden_size)
         return [draw_mask(shape, model.dropout, self._generator) for _ in range(model.num_layers)]
+
+    def _draw_weight_masks(self) -> list[Tensor]:
+        """L masks (G*H, H) for the recurrent weights, or none without weight-drop."""
+        model = self.model.config
+        if model.weight_drop == 0:
+            return []
+        shape = (GATES[model.cell] * model.hidden_size, model.hidden_size)
+        return [
+            draw_mask(shape, model.weight_drop, self._generator) for _ in range(model.num_layers)
+        ]
 
     def report(self) -> Progress:
         """The mean loss since the last call, brought from the device."""
