@@ -21,7 +21,7 @@ STAIRCASE = [
     ["inference"],
     ["sampling.config", "sampling.generator", "scoring"],
     ["training.config"],
-    ["training.plan"],
+    ["training.plan", "training.recipe"],
     ["training.events"],
     ["engines.interface", "engines.reference", "engines.torch_kernels"],
     ["engines.native_kernels", "engines.choice"],

@@ -107,7 +107,7 @@ def test_resuming_goes_on_to_the_end(cli: Run, text_file: Path) -> None:
     cli("train", text_file.name, "--steps", "5", "-q", *SMALL)
     done = cli("train", "--resume", "animals")
     assert done.returncode == 0
-    assert last_line(done.stderr) == "animals is finished already: all 5 steps are done"
+    assert last_line(done.stderr) == "animals is finished already, after step 5"
     refused = cli("train", "--resume", "animals", "--lr", "0.1")
     assert refused.returncode == 2
     assert last_line(refused.stderr).endswith("own plan: leave out lr")

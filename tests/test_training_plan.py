@@ -13,6 +13,7 @@ from charrnn.training.config import OptimizerConfig
 from charrnn.training.optimizer import learning_rate
 from charrnn.training.plan import CorpusPlan, Plan, TrainingRequest
 from charrnn.training.planning import make_plan
+from charrnn.training.recipe import MOST_EPOCHS
 from tests.conftest import TEXT
 
 
@@ -107,10 +108,36 @@ def test_a_plan_made_from_its_own_command_is_the_same_plan() -> None:
 
 
 def test_a_budget_decides_the_steps() -> None:
-    short, _ = planned(budget=4, hidden_size=16)
-    long, _ = planned(budget=12, hidden_size=16)
+    short, _ = planned(TEXT * 50, budget=4, hidden_size=16)
+    long, _ = planned(TEXT * 50, budget=12, hidden_size=16)
     assert short.budget_s == 4
     assert 1 <= short.training.steps < long.training.steps
+
+
+def test_a_small_text_is_not_read_for_ever() -> None:
+    plan, _ = planned(TEXT[:2000], budget=60, hidden_size=16)
+    training = plan.training
+    read = training.steps * training.batch_size * training.seq_len
+    assert read == pytest.approx(MOST_EPOCHS * 1800, rel=0.1)
+    assert "readings" in plan.reasons["steps"]
+
+
+def test_every_choice_has_its_reason_and_any_can_be_overruled() -> None:
+    options = {"hidden_size": 20, "lr": 0.01, "dropout": 0.0, "cell": "rnn", "batch_size": 4}
+    chosen, _ = planned(steps=30)
+    asked, _ = planned(steps=30, **options)
+    expected = {"cell", "num_layers", "hidden_size", "embedding_size", "batch_size", "seq_len"}
+    assert expected | {"dropout", "weight_drop", "lr"} <= chosen.reasons.keys()
+    assert asked.reasons.keys() == chosen.reasons.keys()
+    for option in asked.reasons:
+        assert (asked.reasons[option] == "as asked") == (option in options), option
+    assert (asked.model.hidden_size, asked.model.cell, asked.optimizer.lr) == (20, "rnn", 0.01)
+
+
+def test_a_longer_run_gets_a_wider_model() -> None:
+    short, _ = planned(TEXT * 50, steps=100)
+    long, _ = planned(TEXT * 50, steps=2000)
+    assert short.model.hidden_size < long.model.hidden_size
 
 
 def test_epochs_are_readings_of_the_training_split() -> None:

@@ -1,6 +1,7 @@
 """How a training run looks: a bar on a terminal, plain lines elsewhere; all of it on stderr."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,7 @@ class TrainingDisplay:
         for note in event.notes:
             self._print(note)
         _print_grid(self._console, _plan_rows(plan, event.folder))
+        _print_grid(self._console, _reason_rows(plan))
         self._console.print(f"repeat with: {plan.command()}", soft_wrap=True, markup=False)
         if event.step:
             self._print(f"resumed after step {event.step:,}")
@@ -101,7 +103,7 @@ class TrainingDisplay:
         self.close()
         name = event.model.parent.name
         if event.reason == "already finished":
-            self._print(f"{name} is finished already: all {event.step:,} steps are done")
+            self._print(f"{name} is finished already, after step {event.step:,}")
             return
         if event.reason == "interrupted":
             self._print(f"stopped after step {event.step:,}, everything is saved")
@@ -112,7 +114,15 @@ class TrainingDisplay:
                 "this machine was slower than measured at the start: stopped at the budget, "
                 f"after {event.step:,} of {self._steps:,} steps"
             )
-        rows = [("model", str(event.model)), ("time", format_duration(event.elapsed_s))]
+        if event.reason == "no better":
+            self._print(
+                f"stopped after {event.step:,} of {self._steps:,} steps: validation has not "
+                f"improved since step {event.best_step:,}, whose model is kept"
+            )
+        rows: list[tuple[str, ...]] = [
+            ("model", str(event.model)),
+            ("time", format_duration(event.elapsed_s)),
+        ]
         if event.val_nats is not None:
             rows.append(("validation", f"{_loss(event.val_nats)}, state carried"))
         if event.windows_nats is not None:
@@ -128,25 +138,20 @@ class TrainingDisplay:
             self._bar.refresh()
 
 
-def _plan_rows(plan: Plan, folder: Path) -> list[tuple[str, str]]:
+def _plan_rows(plan: Plan, folder: Path) -> list[tuple[str, ...]]:
     model, training, corpus = plan.model, plan.training, plan.corpus
     unit = "bytes" if corpus.as_bytes else "characters"
     read = training.steps * training.batch_size * training.seq_len
     trained_on = corpus.num_symbols * (1 - corpus.splits.val_frac - corpus.splits.test_frac)
-    embedding = f", embedding {model.embedding_size}" if model.embedding_size else ", one-hot input"
-    rows = [
+    rows: list[tuple[str, ...]] = [
         ("run", str(folder)),
         ("text", f"{corpus.name}: {corpus.num_symbols:,} {unit}, {model.vocab_size} distinct"),
         (
             "model",
-            f"{model.cell} {model.num_layers}x{model.hidden_size}{embedding}, "
-            f"dropout {model.dropout:g}, {model.num_parameters():,} parameters",
+            f"{model.cell} {model.num_layers}x{model.hidden_size}, "
+            f"{model.num_parameters():,} parameters",
         ),
-        (
-            "training",
-            f"{training.steps:,} steps of {training.batch_size} streams x {training.seq_len} "
-            f"characters, {read / trained_on:.1f} epochs, lr {plan.optimizer.lr:g}",
-        ),
+        ("training", f"{read:,} {unit}, {read / trained_on:.1f} readings of the text"),
         (
             "engine",
             f"{training.engine} {training.precision} on {training.device}, "
@@ -158,13 +163,22 @@ def _plan_rows(plan: Plan, folder: Path) -> list[tuple[str, str]]:
     return rows
 
 
-def _print_grid(console: "Console", rows: list[tuple[str, str]]) -> None:
+def _reason_rows(plan: Plan) -> list[tuple[str, ...]]:
+    """Every choice with its reason."""
+    values = asdict(plan.model) | asdict(plan.training) | asdict(plan.optimizer)
+    return [
+        (option.replace("_", "-"), f"{values[option]}", reason)
+        for option, reason in plan.reasons.items()
+    ]
+
+
+def _print_grid(console: "Console", rows: list[tuple[str, ...]]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
     grid = Table.grid(padding=(0, 2))
-    for label, value in rows:
-        grid.add_row(f"[bold]{label}[/]", escape(value))
+    for label, *cells in rows:
+        grid.add_row(f"[bold]{label}[/]", *map(escape, cells))
     console.print(grid)
 
 

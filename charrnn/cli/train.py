@@ -13,7 +13,7 @@ from charrnn.model.config import CellName, ModelConfig
 from charrnn.training.config import Device, OptimizerConfig, TrainingConfig
 
 MODEL = "Model"
-STOPPING = "When to stop (one of these; 3m if none)"
+STOPPING = "When to stop (--budget, --steps or --epochs; 3m if none)"
 TRAINING = "Training"
 RUN = "The run"
 
@@ -220,6 +220,16 @@ def train(
             help="Characters that each reads, about.",
             show_default="4 % of the time",
             rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            parser=parse_size,
+            metavar="N",
+            help="Evaluations without a better model before training stops; 0: never.",
+            show_default=str(TrainingConfig.patience),
+            rich_help_panel=STOPPING,
         ),
     ] = None,
     val_frac: Annotated[

@@ -49,6 +49,8 @@ class TrainingConfig:
     """Characters of the validation split that an evaluation during training reads, about."""
     report_every: int
     """Steps between progress reports."""
+    patience: int = 3
+    """Evaluations in a row without a better model after which training stops; 0: never."""
     batch_size: int = 16
     """B: parallel streams of the text."""
     seq_len: int = 64
@@ -76,6 +78,7 @@ class TrainingConfig:
             ("threads", self.threads),
         ):
             _require(option, value, value >= 1, "1 or more")
+        _require("patience", self.patience, self.patience >= 0, "0 or more")
         _require("reset-prob", self.reset_prob, 0 <= self.reset_prob <= 1, "from 0 to 1")
         _require("seed", self.seed, 0 <= self.seed < 2**63, "0 or more")
         for option, choice, choices in (

@@ -66,7 +66,7 @@ class SampleReport:
 class RunFinished:
     """The run is over, or has been stopped; everything is saved."""
 
-    reason: Literal["finished", "deadline", "interrupted", "already finished"]
+    reason: Literal["finished", "deadline", "no better", "interrupted", "already finished"]
     step: int
     model: Path
     val_nats: float | None
@@ -74,6 +74,8 @@ class RunFinished:
     elapsed_s: float
     windows_nats: float | None = None
     """Of the best model, in windows of 256 characters; not measured if interrupted."""
+    best_step: int | None = None
+    """The step whose model was the best and is kept."""
 
 
 Event = RunStarted | StepReport | EvalReport | SampleReport | RunFinished

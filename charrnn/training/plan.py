@@ -5,7 +5,7 @@ A plan names every size, so that its `command()` repeats the run on the same mac
 
 import json
 import shlex
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 from charrnn.corpus.encoded import SplitConfig
@@ -45,6 +45,7 @@ class TrainingRequest:
     epochs: float | None = None
     eval_every: int | None = None
     eval_chars: int | None = None
+    patience: int | None = None
     seed: int | None = None
     engine: str | None = None
     precision: str | None = None
@@ -119,6 +120,8 @@ class Plan:
     """Wall time for the whole command, where the steps were chosen to fit one."""
     final_s: float
     """Seconds that the final evaluation and the last saves should take; kept free at the end."""
+    reasons: dict[str, str] = field(default_factory=dict)
+    """Why a value is what it is, in a few words, by the option's name."""
 
     def command(self) -> str:
         """The command that repeats this run."""

@@ -1,7 +1,8 @@
-"""Making the plan: sizes that fit the text, and steps that fit the budget.
+"""Making the plan: sizes that fit text, time and machine, and steps that fit the budget.
 
-A short calibration measures this machine's speed on a model of its own, so it uses up none of the
-run's randomness: with or without it, the same plan learns the same weights.
+The rules are those of recipe.py. A short calibration measures this machine's speed on models of
+its own, so it uses up none of the run's randomness: with or without it, the same plan learns the
+same weights.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,17 @@ from charrnn.training.benchmark import make_trainers
 from charrnn.training.config import OptimizerConfig, TrainingConfig, default_threads
 from charrnn.training.evaluation import TorchScorer
 from charrnn.training.plan import DEFAULT_BUDGET_S, CorpusPlan, Plan, TrainingRequest
+from charrnn.training.recipe import (
+    AS_ASKED,
+    MOST_EPOCHS,
+    STANDING,
+    choose_drops,
+    choose_rate,
+    choose_width,
+)
 from charrnn.training.timing import mean_seconds, median_seconds
+from charrnn.training.trainer import Trainer
+from charrnn.vocabulary import Ids
 
 EVALUATIONS = 10
 REPORTS = 400
@@ -35,6 +46,8 @@ CALIBRATION_SHARE = 0.05
 BUDGET_CALIBRATION_S = 6.0
 STEPS_CALIBRATION_S = 0.3
 """Seconds for measuring where no budget depends on it, only the choice of a precision."""
+HOPELESS = 2.0
+"""An engine that takes this many times as long as another is not timed again."""
 EXIT_S = 0.3
 """Saving the last files and leaving Python."""
 
@@ -59,26 +72,27 @@ def make_plan(
     elapsed: Callable[[], float],
 ) -> tuple[Plan, tuple[str, ...]]:
     """Return the complete plan, and notes for the user; `elapsed()` is the command's age in s."""
-    model = request.model_config(len(corpus.vocabulary))
-    optimizer = request.optimizer_config()
-    train = corpus.split("train")
-    training, notes = _fit_to_text(request, len(train))
+    ids = corpus.split("train")
+    training, notes = _fit_to_text(request, len(ids))
     if request.engine is None and training.device == "cpu" and not native_is_built():
         notes = (*notes, MISSING)
     torch.set_num_threads(training.threads)
     budget = request.budget
     if budget is None and request.steps is None and request.epochs is None:
         budget = DEFAULT_BUDGET_S
+    left = None if budget is None else budget * (1 - EVALUATION_SHARE - FINAL_SHARE) - elapsed()
+    machine = _Machine(request, ids, training, budget)
+    model, optimizer, reasons = _choose(request, machine, len(corpus.vocabulary), left)
     speeds = Speeds(step_s=0.0, eval_chars_per_s=0.0)
     if budget is not None or None in (request.engine, request.precision, request.eval_chars):
-        kind, speeds = _calibrate(request, corpus, model, optimizer, training, budget)
+        kind, speeds = machine.calibrate(model, optimizer)
         training = replace(training, engine=kind[0], precision=kind[1])
     validation = len(corpus.split("validation"))
     final_chars, final_s = _final_evaluation(validation, budget, speeds)
-    steps = _steps(request, training, len(train))
+    steps = _steps(request, training, len(ids))
     if budget is not None:
         left = budget * (1 - EVALUATION_SHARE) - elapsed() - final_s - EXIT_S
-        steps = max(1, int(left / speeds.step_s))
+        steps, reasons["steps"] = _steps_in_time(left, speeds, training, len(ids))
     eval_s = EVALUATION_SHARE * steps * speeds.step_s / EVALUATIONS
     eval_chars = int(eval_s * speeds.eval_chars_per_s) - CHUNK * STREAMS
     training = replace(
@@ -88,8 +102,45 @@ def make_plan(
         eval_chars=request.eval_chars or max(STREAMS, min(validation, eval_chars)),
         report_every=max(1, steps // REPORTS),
     )
-    plan = Plan(corpus_plan, model, optimizer, training, final_chars, budget, final_s)
+    plan = Plan(corpus_plan, model, optimizer, training, final_chars, budget, final_s, reasons)
     return plan, notes
+
+
+def _choose(
+    request: TrainingRequest, machine: "_Machine", vocab_size: int, left: float | None
+) -> tuple[ModelConfig, OptimizerConfig, dict[str, str]]:
+    """The model, the optimizer and the reasons; `left` is the time for training in s, if any."""
+    training, num_ids = machine.training, len(machine.ids)
+    window = training.batch_size * training.seq_len
+    asked_steps = _steps(request, training, num_ids)
+
+    def chars_in_time(config: ModelConfig) -> float:
+        if left is None:
+            return asked_steps * window
+        chars = left / machine.step_seconds(config) * window
+        return min(chars, MOST_EPOCHS * num_ids)
+
+    reasons = dict(STANDING)
+    model, optimizer = request.model_config(vocab_size), request.optimizer_config()
+    if request.hidden_size is None:
+        width, reasons["hidden_size"] = choose_width(model, chars_in_time)
+        model = replace(model, hidden_size=width)
+    else:
+        reasons["hidden_size"] = AS_ASKED
+    epochs = chars_in_time(model) / num_ids
+    drops = choose_drops(epochs)
+    if request.dropout is None:
+        model = replace(model, dropout=drops.dropout)
+    if request.weight_drop is None:
+        model = replace(model, weight_drop=drops.weight_drop)
+    if request.lr is None:
+        optimizer = replace(optimizer, lr=choose_rate(model.hidden_size))
+    reasons["dropout"] = reasons["weight_drop"] = f"the text is read about {epochs:.2g} times"
+    reasons["lr"] = f"for {model.hidden_size} units"
+    for option in reasons:
+        if getattr(request, option) is not None:
+            reasons[option] = AS_ASKED
+    return model, optimizer, reasons
 
 
 def _steps(request: TrainingRequest, training: TrainingConfig, num_ids: int) -> int:
@@ -98,6 +149,17 @@ def _steps(request: TrainingRequest, training: TrainingConfig, num_ids: int) -> 
         return request.steps or 1
     stream = (num_ids - 1) // training.batch_size
     return max(1, round(request.epochs * (stream // training.seq_len)))
+
+
+def _steps_in_time(
+    left: float, speeds: Speeds, training: TrainingConfig, num_ids: int
+) -> tuple[int, str]:
+    """(steps, why): as many as `left` seconds hold, but no more readings than teach anything."""
+    steps = max(1, int(left / speeds.step_s))
+    most = int(MOST_EPOCHS * num_ids / (training.batch_size * training.seq_len))
+    if steps > most > 0:
+        return most, f"{MOST_EPOCHS:g} readings: more of so small a text would be learned by heart"
+    return steps, f"fill the budget at {1000 * speeds.step_s:.3g} ms each"
 
 
 def _final_evaluation(validation: int, budget: float | None, speeds: Speeds) -> tuple[int, float]:
@@ -127,30 +189,51 @@ def _fit_to_text(request: TrainingRequest, num_ids: int) -> tuple[TrainingConfig
     )
 
 
-def _calibrate(
-    request: TrainingRequest,
-    corpus: EncodedCorpus,
-    model: ModelConfig,
-    optimizer: OptimizerConfig,
-    training: TrainingConfig,
-    budget: float | None,
-) -> tuple[Kind, Speeds]:
-    """Measure for a moment; of the engines and precisions on offer, take the fastest."""
-    limit = STEPS_CALIBRATION_S
-    if budget is not None:
-        limit = min(BUDGET_CALIBRATION_S, CALIBRATION_SHARE * budget)
-    ids = corpus.split("train")
-    kinds = _offered(request, training.device)
-    trainers = make_trainers(kinds, ids, model, optimizer, replace(training, steps=1000))
-    steps = {kind: trainer.step for kind, trainer in trainers.items()}
-    found = median_seconds(steps, seconds=0.3 * limit)
-    fastest = min(found, key=lambda kind: found[kind])
-    step_s = mean_seconds(steps[fastest], seconds=0.6 * limit)
-    scorer = TorchScorer(trainers[fastest].model, make_engine(fastest[0], "fp32", training.threads))
-    window = np.zeros((CHUNK, STREAMS), np.int64)
-    state = scorer.initial_state(STREAMS)
-    eval_s = median_seconds({"": lambda: scorer.score(window, window, state)}, 0.1 * limit)[""]
-    return fastest, Speeds(step_s, window.size / eval_s)
+class _Machine:
+    """What the machine does with one text, measured on models of its own."""
+
+    def __init__(
+        self, request: TrainingRequest, ids: Ids, training: TrainingConfig, budget: float | None
+    ) -> None:
+        self.ids = ids
+        self.training = training
+        self._kinds = _offered(request, training.device)
+        self._limit = STEPS_CALIBRATION_S
+        if budget is not None:
+            self._limit = min(BUDGET_CALIBRATION_S, CALIBRATION_SHARE * budget)
+
+    def step_seconds(self, model: ModelConfig) -> float:
+        """About how long one training step takes on the fastest engine.
+
+        An engine that is left far behind once is not tried again.
+        """
+        found = median_seconds(_steps_of(self._trainers(model, OptimizerConfig())), seconds=0.0)
+        fastest = min(found.values())
+        self._kinds = [kind for kind in self._kinds if found[kind] < HOPELESS * fastest]
+        return fastest
+
+    def calibrate(self, model: ModelConfig, optimizer: OptimizerConfig) -> tuple[Kind, Speeds]:
+        """Of the engines and precisions on offer the fastest, and how fast it is."""
+        trainers = self._trainers(model, optimizer)
+        steps = _steps_of(trainers)
+        found = median_seconds(steps, seconds=0.3 * self._limit)
+        fastest = min(found, key=lambda kind: found[kind])
+        step_s = mean_seconds(steps[fastest], seconds=0.6 * self._limit)
+        engine = make_engine(fastest[0], "fp32", self.training.threads)
+        scorer = TorchScorer(trainers[fastest].model, engine)
+        window = np.zeros((CHUNK, STREAMS), np.int64)
+        state = scorer.initial_state(STREAMS)
+        score = {"": lambda: scorer.score(window, window, state)}
+        eval_s = median_seconds(score, 0.1 * self._limit)[""]
+        return fastest, Speeds(step_s, window.size / eval_s)
+
+    def _trainers(self, model: ModelConfig, optimizer: OptimizerConfig) -> dict[Kind, Trainer]:
+        training = replace(self.training, steps=1000)
+        return make_trainers(self._kinds, self.ids, model, optimizer, training)
+
+
+def _steps_of(trainers: dict[Kind, Trainer]) -> dict[Kind, Callable[[], None]]:
+    return {kind: trainer.step for kind, trainer in trainers.items()}
 
 
 def _offered(request: TrainingRequest, device: str) -> list[Kind]:

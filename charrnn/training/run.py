@@ -45,7 +45,7 @@ DEADLINE_SLACK = 0.04
 
 _Report = TypeVar("_Report", bound=StepReport | EvalReport)
 
-Reason = Literal["finished", "deadline", "interrupted"]
+Reason = Literal["finished", "deadline", "interrupted", "no better"]
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,8 @@ class TrainingRun:
             return "finished"
         if stop.signal is not None:
             return "interrupted"
+        if self._out_of_patience():
+            return "no better"
         budget = self.plan.budget_s
         if budget is not None:
             deadline = budget * (1 + DEADLINE_SLACK) - self.plan.final_s
@@ -126,14 +128,28 @@ class TrainingRun:
                 return "deadline"
         return None
 
+    def _out_of_patience(self) -> bool:
+        """Whether the best model is so long ago that it was, most likely, the last one."""
+        training = self.plan.training
+        if self._best is None or training.patience == 0:
+            return False
+        return self._evaluated_step - self._best.step >= training.patience * training.eval_every
+
     def _over(
         self,
         reason: Reason | Literal["already finished"],
         val_nats: float | None,
         windows_nats: float | None = None,
     ) -> RunFinished:
-        step, model = self._trainer.step_count, self.folder.model
-        return RunFinished(reason, step, model, val_nats, self._elapsed(), windows_nats)
+        return RunFinished(
+            reason=reason,
+            step=self._trainer.step_count,
+            model=self.folder.model,
+            val_nats=val_nats,
+            elapsed_s=self._elapsed(),
+            windows_nats=windows_nats,
+            best_step=None if self._best is None else self._best.step,
+        )
 
     def _report(self) -> StepReport:
         progress = self._trainer.report()

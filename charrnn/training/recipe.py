@@ -1,0 +1,79 @@
+"""What to train: sizes and rates from the text, the time and the machine's speed, with reasons.
+
+Pure rules, and no torch. docs/experiments/choosing.md tells which experiments they come from.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from charrnn.model.config import ModelConfig
+
+WIDTHS = (64, 96, 128, 192, 256, 384, 512, 768, 1024)
+"""Hidden sizes to choose from."""
+CHARS_PER_PARAMETER = 4.0
+"""A width pays if the model reads this many characters for each of its parameters."""
+MOST_EPOCHS = 60.0
+"""Further readings of a text teach nothing that holds for another one, whatever is dropped."""
+
+
+@dataclass(frozen=True)
+class Drops:
+    """How much is dropped while training, so that a text read often is not learned by heart."""
+
+    dropout: float
+    weight_drop: float
+
+
+DROPS = (
+    (3.0, Drops(0.05, 0.0)),
+    (6.0, Drops(0.15, 0.0)),
+    (15.0, Drops(0.3, 0.1)),
+    (30.0, Drops(0.4, 0.3)),
+)
+"""Up to so many epochs, so much is dropped; beyond the last, MOST_DROPS."""
+MOST_DROPS = Drops(0.5, 0.4)
+
+RATES = ((256, 0.005), (512, 0.004))
+"""Learning rates up to a hidden size; beyond the last, WIDE_RATE."""
+WIDE_RATE = 0.003
+
+STANDING = {
+    "cell": "learns more in the same time than an lstm",
+    "num_layers": "in the same time, one wide layer learns more than two narrow ones",
+    "embedding_size": "a short code for each distinct character",
+    "batch_size": "many small steps learn more than few large ones",
+    "seq_len": "the carried state remembers what is further back",
+}
+"""Why the configs' own defaults are what they are, where no text or machine changes them."""
+AS_ASKED = "as asked"
+
+
+def choose_width(
+    model: ModelConfig, chars_in_time: Callable[[ModelConfig], float]
+) -> tuple[int, str]:
+    """(hidden size, why): the widest model that still reads enough characters for its parameters.
+
+    `chars_in_time(config)` is how many characters a model reads in the time there is. Widths are
+    tried from the narrowest up.
+    """
+    chosen, why = WIDTHS[0], "there is little time"
+    for width in WIDTHS:
+        config = replace(model, hidden_size=width)
+        ratio = chars_in_time(config) / config.num_parameters()
+        if ratio < CHARS_PER_PARAMETER:
+            break
+        chosen, why = (
+            width,
+            f"the widest that reads {CHARS_PER_PARAMETER:g} characters for each parameter",
+        )
+    return chosen, why
+
+
+def choose_drops(epochs: float) -> Drops:
+    """What to drop in a run that reads its text `epochs` times."""
+    return next((drops for most, drops in DROPS if epochs <= most), MOST_DROPS)
+
+
+def choose_rate(hidden_size: int) -> float:
+    """The highest learning rate: the wider the model, the lower."""
+    return next((rate for most, rate in RATES if hidden_size <= most), WIDE_RATE)

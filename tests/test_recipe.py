@@ -1,0 +1,52 @@
+from dataclasses import replace
+
+import pytest
+
+from charrnn.model.config import ModelConfig
+from charrnn.training.recipe import (
+    CHARS_PER_PARAMETER,
+    WIDTHS,
+    choose_drops,
+    choose_rate,
+    choose_width,
+)
+
+MODEL = ModelConfig(vocab_size=71)
+
+
+@pytest.mark.parametrize("chars_per_flop", [1e3, 3e4, 1e6, 3e7, 1e12])
+def test_the_width_is_the_widest_that_reads_enough(chars_per_flop: float) -> None:
+    """A machine whose steps take time in proportion to H^2."""
+
+    def chars_in_time(config: ModelConfig) -> float:
+        return chars_per_flop * 1e4 / config.hidden_size**2
+
+    def is_enough(width: int) -> bool:
+        config = replace(MODEL, hidden_size=width)
+        return chars_in_time(config) >= CHARS_PER_PARAMETER * config.num_parameters()
+
+    width, why = choose_width(MODEL, chars_in_time)
+    assert why
+    wider = [other for other in WIDTHS if other > width]
+    assert is_enough(width) or width == WIDTHS[0]
+    assert not wider or not is_enough(wider[0])
+
+
+def test_more_time_never_makes_a_model_narrower() -> None:
+    widths = [choose_width(MODEL, lambda _, t=time: t)[0] for time in (1e4, 1e6, 1e7, 1e9)]
+    assert widths == sorted(widths)
+    assert (widths[0], widths[-1]) == (WIDTHS[0], WIDTHS[-1])
+
+
+def test_the_more_often_a_text_is_read_the_more_is_dropped() -> None:
+    drops = [choose_drops(epochs) for epochs in (0.1, 2, 5, 10, 20, 50, 1e6)]
+    assert [one.dropout for one in drops] == sorted(one.dropout for one in drops)
+    assert [one.weight_drop for one in drops] == sorted(one.weight_drop for one in drops)
+    assert drops[0].weight_drop == 0 < drops[-1].weight_drop
+    assert drops[0].dropout < drops[-1].dropout
+
+
+def test_wider_models_learn_at_lower_rates() -> None:
+    rates = [choose_rate(width) for width in (*WIDTHS, 5000)]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[0] > rates[-1]
