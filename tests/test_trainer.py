@@ -131,13 +131,14 @@ def test_the_state_is_carried_but_no_gradient_is() -> None:
     assert all(not part.requires_grad for part in trainer._carried)
 
 
-def test_adamw_is_its_equations() -> None:
+@pytest.mark.parametrize("native_threads", [0, 1, 3])
+def test_cautious_adamw_is_its_equations(native_threads: int) -> None:
     config = OptimizerConfig(beta1=0.8, beta2=0.95, weight_decay=0.1, clip_norm=1e9)
     random = np.random.default_rng(1)
-    shapes = ((3, 4), (5,))
+    shapes = ((3, 4), (5,), (37, 19))
     values = [random.normal(size=shape) for shape in shapes]
     parameters = [torch.nn.Parameter(torch.tensor(v, dtype=torch.float32)) for v in values]
-    optimizer = AdamW(parameters, config)
+    optimizer = AdamW(parameters, config, native_threads)
     means, squares = [0 * v for v in values], [0 * v for v in values]
     for step in range(5):
         lr = learning_rate(step, 5, config)
@@ -149,7 +150,9 @@ def test_adamw_is_its_equations() -> None:
             means[i] = 0.8 * means[i] + 0.2 * gradient
             squares[i] = 0.95 * squares[i] + 0.05 * gradient**2
             mean, square = means[i] / (1 - 0.8 ** (step + 1)), squares[i] / (1 - 0.95 ** (step + 1))
-            values[i] = values[i] - lr * mean / (np.sqrt(square) + 1e-8)
+            agrees = means[i] * gradient > 0
+            caution = agrees * agrees.size / (agrees.sum() + 1)
+            values[i] = values[i] - lr * caution * mean / (np.sqrt(square) + 1e-8)
         optimizer.step(step, lr)
         for value, parameter in zip(values, parameters, strict=True):
             np.testing.assert_allclose(parameter.detach().numpy(), value, rtol=1e-4, atol=1e-6)

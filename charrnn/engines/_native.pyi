@@ -47,6 +47,22 @@ def backward(
 ) -> None:
     """Fill the gradients of one layer over the window that `forward` saw."""
 
+def adamw(
+    threads: int,
+    weights: Array,
+    gradients: Array,
+    means: Array,
+    squares: Array,
+    rate: float,
+    decay: float,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+    mean_scale: float,
+    square_scale: float,
+) -> None:
+    """Update one parameter and its moments in place."""
+
 def isa() -> str:
     """Name of the instruction set in use."""
 

@@ -13,6 +13,8 @@ from torch.nn import functional
 from charrnn.engines.interface import Engine, LayerWeights, State
 from charrnn.model.config import STATES, ModelConfig
 
+DECODER_WIDTH = 4.0
+"""The decoder's initial weights are so many times as wide as a layer's."""
 LAYER_PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
@@ -39,17 +41,20 @@ class CharRNN(nn.Module):
 
     @torch.no_grad()
     def _initialize(self, generator: torch.Generator) -> None:
-        """Torch's own: U(-1/sqrt(H), 1/sqrt(H)) for every matrix, and N(0, 1) for the embedding.
+        """U(-1/sqrt(H), 1/sqrt(H)) for a layer, N(0, 1) for the embedding, and a wider decoder.
 
-        Biases are zero but for the forget gate's, which is 1: at first the cell remembers
-        (Jozefowicz et al. 2015, "An empirical exploration of recurrent network architectures").
+        The first two are torch's own. A decoder drawn four times as wide learns faster
+        (docs/experiments/choosing.md). Biases are zero but for the forget gate's, which is 1: at
+        first the cell remembers (Jozefowicz et al. 2015, "An empirical exploration of recurrent
+        network architectures").
         """
         bound = 1 / math.sqrt(self.config.hidden_size)
         for name, parameter in self.named_parameters():
             if name == "embedding.weight":
                 parameter.normal_(generator=generator)
             elif parameter.dim() == 2:
-                parameter.uniform_(-bound, bound, generator=generator)
+                width = DECODER_WIDTH * bound if name == "decoder.weight" else bound
+                parameter.uniform_(-width, width, generator=generator)
             else:
                 parameter.zero_()
         if self.config.cell == "lstm":

@@ -13,7 +13,7 @@ DEVICES: tuple[Device, ...] = get_args(Device)
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW (Loshchilov & Hutter 2019) with clipping, linear warm-up and cosine decay."""
+    """Cautious AdamW (see optimizer.py) with clipping, linear warm-up and cosine decay."""
 
     lr: float = 3e-3
     """Highest learning rate, reached after the warm-up."""

@@ -1,4 +1,4 @@
-"""AdamW, gradient clipping, and the learning rate as a pure function of the step."""
+"""Cautious AdamW, gradient clipping, and the learning rate as a pure function of the step."""
 
 import math
 from collections.abc import Iterable
@@ -23,21 +23,26 @@ def learning_rate(step: int, steps: int, config: OptimizerConfig) -> float:
 
 
 class AdamW:
-    """Adam with decoupled weight decay (Loshchilov & Hutter 2019).
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019), and cautious (Liang et al. 2024).
 
     With gradient g and step t = 1, 2, ...:
 
-        w <- w - lr * weight_decay * w            (matrices only)
         m <- beta1 m + (1 - beta1) g
         v <- beta2 v + (1 - beta2) g * g
-        w <- w - lr * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
+        a  = 1 where m and g have the same sign, else 0, divided by the mean of that
+        w <- w - lr * weight_decay * w            (matrices only)
+        w <- w - lr * a * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
 
-    torch's fused kernel does the arithmetic. It is called directly, because the first use of
-    torch.optim imports torch's compiler, which takes as long as importing torch.
+    Caution, the factor a, means that no weight moves against its newest gradient. It is worth about
+    a third more steps (docs/experiments/choosing.md).
     """
 
-    def __init__(self, parameters: Iterable[Parameter], config: OptimizerConfig) -> None:
+    def __init__(
+        self, parameters: Iterable[Parameter], config: OptimizerConfig, native_threads: int = 0
+    ) -> None:
+        """Our own kernels do the arithmetic on `native_threads` threads; 0: torch does."""
         self._config = config
+        self._native_threads = native_threads
         self.parameters = list(parameters)
         self.means = [torch.zeros_like(p) for p in self.parameters]
         self.squares = [torch.zeros_like(p) for p in self.parameters]
@@ -50,25 +55,41 @@ class AdamW:
     @torch.no_grad()
     def step(self, step: int, lr: float) -> None:
         """Update the parameters from their gradients, and forget these; `step` counts from 0."""
-        matrices = [i for i, p in enumerate(self.parameters) if p.dim() > 1]
-        others = [i for i, p in enumerate(self.parameters) if p.dim() == 1]
-        for indices, weight_decay in ((matrices, self._config.weight_decay), (others, 0.0)):
-            # The kernel adds nothing to the step count: it is 1-based.
-            count = torch.tensor(step + 1.0, device=self.parameters[0].device)
-            torch._fused_adamw_(
-                [self.parameters[i] for i in indices],
-                [gradient for i in indices if (gradient := self.parameters[i].grad) is not None],
-                [self.means[i] for i in indices],
-                [self.squares[i] for i in indices],
-                [],
-                [count for _ in indices],
-                lr=lr,
-                beta1=self._config.beta1,
-                beta2=self._config.beta2,
-                weight_decay=weight_decay,
-                eps=EPSILON,
-                amsgrad=False,
-                maximize=False,
-            )
-        for parameter in self.parameters:
-            parameter.grad = None
+        beta1, beta2 = self._config.beta1, self._config.beta2
+        mean_scale, square_scale = (1 / (1 - beta ** (step + 1)) for beta in (beta1, beta2))
+        for weight, mean, square in zip(self.parameters, self.means, self.squares, strict=True):
+            decay = lr * self._config.weight_decay if weight.dim() > 1 else 0.0
+            numbers = (lr, decay, beta1, beta2, EPSILON, mean_scale, square_scale)
+            assert weight.grad is not None
+            if self._native_threads:
+                from charrnn.engines import _native
+
+                gradient = weight.grad.contiguous()
+                _native.adamw(
+                    self._native_threads, weight.detach(), gradient, mean, square, *numbers
+                )
+            else:
+                _update(weight, weight.grad, mean, square, *numbers)
+            weight.grad = None
+
+
+def _update(
+    weight: Tensor,
+    gradient: Tensor,
+    mean: Tensor,
+    square: Tensor,
+    lr: float,
+    decay: float,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+    mean_scale: float,
+    square_scale: float,
+) -> None:
+    """One parameter's step, in place; the equations are in AdamW."""
+    mean.lerp_(gradient, 1 - beta1)
+    square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+    agrees = mean * gradient > 0
+    caution = agrees * (agrees.numel() / (agrees.sum() + 1))
+    update = caution * mean / ((square * square_scale).sqrt() + epsilon)
+    weight.mul_(1 - decay).add_(update, alpha=-lr * mean_scale)

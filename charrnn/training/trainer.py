@@ -49,7 +49,8 @@ class Trainer:
         self._engine = make_engine(training.engine, training.precision, training.threads)
         self.model = CharRNN(model, torch.Generator().manual_seed(training.seed)).to(self._device)
         self._generator = torch.Generator(self._device).manual_seed(training.seed)
-        self._optimizer = AdamW(self.model.parameters(), optimizer)
+        native_threads = training.threads if training.engine == "native" else 0
+        self._optimizer = AdamW(self.model.parameters(), optimizer, native_threads)
         self._carried = self.model.initial_state(training.batch_size)
         self._nats = torch.zeros((), device=self._device)
         self._counted = 0

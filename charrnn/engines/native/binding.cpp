@@ -14,6 +14,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "adamw.h"
 #include "instruction_set.h"
 #include "memory.h"
 #include "threads.h"
@@ -153,6 +154,19 @@ void backward(Window& window, int threads, const Maybe<Ids>& ids, const Maybe<In
   window.backward(threads);
 }
 
+void adamw(int threads, const Output& weights, const Input& gradients, const Output& means, const Output& squares, float rate,
+           float decay, float beta1, float beta2, float epsilon, float mean_scale, float square_scale) {
+  require(threads >= 1, "threads must be at least 1");
+  const long count = (long)weights.size();
+  require((long)gradients.size() == count && (long)means.size() == count && (long)squares.size() == count,
+          "weights, gradients, means and squares differ in size");
+  std::vector<std::int32_t> agreeing(threads);
+  const AdamW step{weights.data(), means.data(),  squares.data(), gradients.data(), count, rate, decay, beta1, beta2, epsilon,
+                   mean_scale,     square_scale, agreeing.data()};
+  nb::gil_scoped_release unlocked;
+  run(threads, [&](Team& team) { kernels().adamw(step, team); });
+}
+
 }  // namespace
 }  // namespace charrnn
 
@@ -170,6 +184,9 @@ NB_MODULE(_native, module) {
              "d_h_last"_a.noconvert().none(), "d_c_last"_a.noconvert().none(), "d_table"_a.noconvert(), "d_x"_a.noconvert().none(),
              "d_weight_ih"_a.noconvert().none(), "d_weight_hh"_a.noconvert(), "d_bias_hh"_a.noconvert(), "d_h_first"_a.noconvert(),
              "d_c_first"_a.noconvert().none(), "Fill the gradients of one layer over the window that forward saw.");
+  module.def("adamw", &adamw, "threads"_a, "weights"_a.noconvert(), "gradients"_a.noconvert(), "means"_a.noconvert(),
+             "squares"_a.noconvert(), "rate"_a, "decay"_a, "beta1"_a, "beta2"_a, "epsilon"_a, "mean_scale"_a, "square_scale"_a,
+             "Update one parameter and its moments in place.");
   module.def("isa", [] { return kernels().name; }, "Name of the instruction set in use.");
   module.def("has_fast_bf16", [] { return kernels().native_bf16; }, "Whether bf16 is faster than fp32 here.");
   module.def("available_isas", &available, "Names of all instruction sets that this machine can run, slowest first.");

@@ -1,5 +1,6 @@
+#include "adamw_kernel.h"
 #include "kernels.h"
 
 namespace charrnn {
-extern const Kernels kernels_avx512_bf16{"avx512_bf16", width, native_bf16, forward, backward};
+extern const Kernels kernels_avx512_bf16{"avx512_bf16", width, native_bf16, forward, backward, adamw};
 }

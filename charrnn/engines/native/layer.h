@@ -13,6 +13,7 @@ enum class Cell { lstm, gru, rnn_tanh, rnn_relu };
 enum class Precision { fp32, bf16 };
 
 struct Team;  // the threads that work on this layer together (threads.h)
+struct AdamW;
 
 // Number of gates in torch's parameters, and of vectors kept per block. A GRU keeps four, n(h), r, z, n(x), because its
 // candidate multiplies the recurrent part alone by r: the recurrent product owns the first three, the input product the last three.
@@ -56,6 +57,7 @@ struct Kernels {
   bool native_bf16;                                  // false: bf16 works, but fp32 is faster
   void (*forward)(const Layer&, Team&);
   void (*backward)(const Layer&, Team&);
+  void (*adamw)(const AdamW&, Team&);
 };
 
 // Columns of the right-hand side of a weight gradient are packed this many rows at a time.
