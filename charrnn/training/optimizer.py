@@ -23,7 +23,7 @@ def learning_rate(step: int, steps: int, config: OptimizerConfig) -> float:
 
 
 class AdamW:
-    """Adam with decoupled weight decay (Loshchilov & Hutter 2019), and cautious (Liang et al. 2024).
+    """AdamW (Loshchilov & Hutter 2019), made cautious (Liang et al. 2024).
 
     With gradient g and step t = 1, 2, ...:
 
