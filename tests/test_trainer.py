@@ -150,8 +150,7 @@ def test_cautious_adamw_is_its_equations(native_threads: int) -> None:
             means[i] = 0.8 * means[i] + 0.2 * gradient
             squares[i] = 0.95 * squares[i] + 0.05 * gradient**2
             mean, square = means[i] / (1 - 0.8 ** (step + 1)), squares[i] / (1 - 0.95 ** (step + 1))
-            agrees = means[i] * gradient > 0
-            caution = agrees * agrees.size / (agrees.sum() + 1)
+            caution = means[i] * gradient > 0
             values[i] = values[i] - lr * caution * mean / (np.sqrt(square) + 1e-8)
         optimizer.step(step, lr)
         for value, parameter in zip(values, parameters, strict=True):

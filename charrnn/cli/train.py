@@ -16,6 +16,7 @@ MODEL = "Model"
 STOPPING = "When to stop (--budget, --steps or --epochs; 3m if none)"
 TRAINING = "Training"
 RUN = "The run"
+CHOSEN = "chosen for text, time and machine"
 
 
 def train(
@@ -88,7 +89,7 @@ def train(
             parser=parse_size,
             metavar="H",
             help="Units in each layer.",
-            show_default=str(ModelConfig.hidden_size),
+            show_default=CHOSEN,
             rich_help_panel=MODEL,
         ),
     ] = None,
@@ -108,7 +109,7 @@ def train(
             parser=parse_number,
             metavar="P",
             help="Units dropped between layers and on the output.",
-            show_default=str(ModelConfig.dropout),
+            show_default=CHOSEN,
             rich_help_panel=MODEL,
         ),
     ] = None,
@@ -118,7 +119,7 @@ def train(
             parser=parse_number,
             metavar="P",
             help="Recurrent weights dropped for a window.",
-            show_default=str(ModelConfig.weight_drop),
+            show_default=CHOSEN,
             rich_help_panel=MODEL,
         ),
     ] = None,
@@ -158,7 +159,7 @@ def train(
             parser=parse_number,
             metavar="X",
             help="Learning rate.",
-            show_default=str(OptimizerConfig.lr),
+            show_default=CHOSEN,
             rich_help_panel=TRAINING,
         ),
     ] = None,

@@ -15,7 +15,7 @@ DEVICES: tuple[Device, ...] = get_args(Device)
 class OptimizerConfig:
     """Cautious AdamW (see optimizer.py) with clipping, linear warm-up and cosine decay."""
 
-    lr: float = 3e-3
+    lr: float = 7e-3
     """Highest learning rate, reached after the warm-up."""
     warmup_steps: int = 50
     """Steps over which the rate rises from zero; shortened to a tenth of a short run."""

@@ -29,12 +29,12 @@ class AdamW:
 
         m <- beta1 m + (1 - beta1) g
         v <- beta2 v + (1 - beta2) g * g
-        a  = 1 where m and g have the same sign, else 0, divided by the mean of that
+        a  = 1 where m and g have the same sign, else 0
         w <- w - lr * weight_decay * w            (matrices only)
         w <- w - lr * a * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
 
-    Caution, the factor a, means that no weight moves against its newest gradient. It is worth about
-    a third more steps (docs/experiments/choosing.md).
+    Caution, the factor a, means that no weight moves against its newest gradient. It lets the rate
+    be twice as high, and is worth about a third more steps (docs/experiments/choosing.md).
     """
 
     def __init__(
@@ -89,7 +89,6 @@ def _update(
     """One parameter's step, in place; the equations are in AdamW."""
     mean.lerp_(gradient, 1 - beta1)
     square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-    agrees = mean * gradient > 0
-    caution = agrees * (agrees.numel() / (agrees.sum() + 1))
+    caution = mean * gradient > 0
     update = caution * mean / ((square * square_scale).sqrt() + epsilon)
     weight.mul_(1 - decay).add_(update, alpha=-lr * mean_scale)

@@ -12,7 +12,7 @@ WIDTHS = (64, 96, 128, 192, 256, 384, 512, 768, 1024)
 """Hidden sizes to choose from."""
 CHARS_PER_PARAMETER = 4.0
 """A width pays if the model reads this many characters for each of its parameters."""
-MOST_EPOCHS = 60.0
+MOST_EPOCHS = 40.0
 """Further readings of a text teach nothing that holds for another one, whatever is dropped."""
 
 
@@ -33,9 +33,9 @@ DROPS = (
 """Up to so many epochs, so much is dropped; beyond the last, MOST_DROPS."""
 MOST_DROPS = Drops(0.5, 0.4)
 
-RATES = ((256, 0.005), (512, 0.004))
+RATES = ((256, 0.009), (512, 0.007))
 """Learning rates up to a hidden size; beyond the last, WIDE_RATE."""
-WIDE_RATE = 0.003
+WIDE_RATE = 0.005
 
 STANDING = {
     "cell": "learns more in the same time than an lstm",

@@ -1,7 +1,5 @@
 // One step of cautious AdamW on one parameter; the equations are in charrnn/training/optimizer.py.
 #pragma once
-#include <cstdint>
-
 namespace charrnn {
 
 struct AdamW {
@@ -11,7 +9,6 @@ struct AdamW {
   float rate, decay;                 // learning rate; what the weights lose, a fraction
   float beta1, beta2, epsilon;
   float mean_scale, square_scale;    // 1 / (1 - beta^t)
-  std::int32_t* agreeing;            // one for each thread, workspace
 };
 
 }  // namespace charrnn

@@ -160,9 +160,8 @@ void adamw(int threads, const Output& weights, const Input& gradients, const Out
   const long count = (long)weights.size();
   require((long)gradients.size() == count && (long)means.size() == count && (long)squares.size() == count,
           "weights, gradients, means and squares differ in size");
-  std::vector<std::int32_t> agreeing(threads);
-  const AdamW step{weights.data(), means.data(),  squares.data(), gradients.data(), count, rate, decay, beta1, beta2, epsilon,
-                   mean_scale,     square_scale, agreeing.data()};
+  const AdamW step{weights.data(), means.data(), squares.data(), gradients.data(), count,       rate,
+                   decay,          beta1,        beta2,          epsilon,          mean_scale, square_scale};
   nb::gil_scoped_release unlocked;
   run(threads, [&](Team& team) { kernels().adamw(step, team); });
 }
