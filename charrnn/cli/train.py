@@ -16,7 +16,7 @@ MODEL = "Model"
 STOPPING = "When to stop (--budget, --steps or --epochs; 3m if none)"
 TRAINING = "Training"
 RUN = "The run"
-CHOSEN = "chosen for text, time and machine"
+CHOSEN = "by text and time"
 
 
 def train(
