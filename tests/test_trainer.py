@@ -15,7 +15,7 @@ from charrnn.scoring import score_carried
 from charrnn.training.config import OptimizerConfig, TrainingConfig
 from charrnn.training.dropout import draw_mask
 from charrnn.training.evaluation import TorchScorer
-from charrnn.training.optimizer import AdamW, learning_rate
+from charrnn.training.optimizer import AdamW, Schedule, learning_rate
 from charrnn.training.trainer import Trainer
 
 V = 7
@@ -141,7 +141,7 @@ def test_cautious_adamw_is_its_equations(native_threads: int) -> None:
     optimizer = AdamW(parameters, config, native_threads)
     means, squares = [0 * v for v in values], [0 * v for v in values]
     for step in range(5):
-        lr = learning_rate(step, 5, config)
+        lr = learning_rate(step, Schedule.of(5, config), config)
         for i, parameter in enumerate(parameters):
             gradient = random.normal(size=shapes[i])
             parameter.grad = torch.tensor(gradient, dtype=torch.float32)

@@ -10,7 +10,7 @@ from charrnn.corpus.encoded import EncodedCorpus, SplitConfig
 from charrnn.errors import RunError, UsageError
 from charrnn.model.config import ModelConfig
 from charrnn.training.config import OptimizerConfig
-from charrnn.training.optimizer import learning_rate
+from charrnn.training.optimizer import Schedule, learning_rate
 from charrnn.training.plan import CorpusPlan, Plan, TrainingRequest
 from charrnn.training.planning import make_plan
 from charrnn.training.recipe import MOST_EPOCHS
@@ -159,14 +159,29 @@ def test_a_small_text_shrinks_the_windows_and_says_so() -> None:
 
 def test_the_learning_rate_warms_up_and_falls_along_a_cosine() -> None:
     config = OptimizerConfig(lr=2.0, warmup_steps=10, final_lr_frac=0.1)
-    rates = [learning_rate(step, 1000, config) for step in range(1000)]
+    schedule = Schedule.of(1000, config)
+    rates = [learning_rate(step, schedule, config) for step in range(1000)]
     assert rates[0] == pytest.approx(2.0 / 11)
     assert rates[10] == 2.0
     assert max(rates) == 2.0
     assert rates[505] == pytest.approx(2.0 * (0.1 + 0.9 * 0.5), rel=1e-6)
     assert rates[-1] == pytest.approx(0.2, rel=1e-3)
     assert all(a >= b for a, b in itertools.pairwise(rates[10:]))
-    assert learning_rate(0, 1, config) == 2.0
+    assert learning_rate(0, Schedule.of(1, config), config) == 2.0
+
+
+@pytest.mark.parametrize("total", [450, 3000])
+def test_a_bent_schedule_goes_on_without_a_jump_and_ends_at_its_new_end(total: int) -> None:
+    config = OptimizerConfig(lr=2.0, warmup_steps=10, final_lr_frac=0.1)
+    before = Schedule.of(1000, config)
+    after = before.bent(400, total)
+    assert after.progress(400) == before.progress(400) == pytest.approx(390 / 990)
+    assert after.progress(total) == 1
+    middle = after.progress((400 + total) // 2)
+    assert middle == pytest.approx((before.progress(400) + 1) / 2)
+    again = after.bent(420, 1000)
+    assert again.progress(420) == after.progress(420)
+    assert learning_rate(1000, again, config) == pytest.approx(0.2)
 
 
 def test_parameters_are_counted_as_they_are_shaped() -> None:

@@ -11,6 +11,7 @@ from charrnn.scoring import WINDOW, bits
 from charrnn.training.events import (
     EvalReport,
     Event,
+    PaceChanged,
     RunFinished,
     RunStarted,
     SampleReport,
@@ -40,6 +41,8 @@ class TrainingDisplay:
         match event:
             case RunStarted():
                 self._show_start(event)
+            case PaceChanged():
+                self._show_pace(event)
             case StepReport():
                 self._show_step(event)
             case EvalReport():
@@ -76,6 +79,16 @@ class TrainingDisplay:
                 dynamic_ncols=True,
                 bar_format="{percentage:3.0f}% |{bar}| {elapsed} < {remaining}{postfix}",
             )
+
+    def _show_pace(self, event: PaceChanged) -> None:
+        how = "faster" if event.steps > self._steps else "slower"
+        self._print(
+            f"{_at(event.step, self._steps, event.elapsed_s)} this machine has become {how}: "
+            f"{event.steps:,} steps instead"
+        )
+        self._steps = event.steps
+        if self._bar is not None:
+            self._bar.total = event.steps
 
     def _show_step(self, event: StepReport) -> None:
         figures = f"train {bits(event.train_nats):.3f} bits/char, {event.chars_per_s:,.0f} chars/s"

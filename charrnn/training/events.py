@@ -23,6 +23,16 @@ class RunStarted:
 
 
 @dataclass(frozen=True)
+class PaceChanged:
+    """The machine is faster or slower than it was: the run will have another number of steps."""
+
+    step: int
+    steps: int
+    """Of the whole run, from now on."""
+    elapsed_s: float
+
+
+@dataclass(frozen=True)
 class StepReport:
     """Progress since the last report, over the training split."""
 
@@ -78,7 +88,7 @@ class RunFinished:
     """The step whose model was the best and is kept."""
 
 
-Event = RunStarted | StepReport | EvalReport | SampleReport | RunFinished
+Event = RunStarted | PaceChanged | StepReport | EvalReport | SampleReport | RunFinished
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,13 +13,40 @@ from charrnn.training.config import OptimizerConfig
 EPSILON = 1e-8
 
 
-def learning_rate(step: int, steps: int, config: OptimizerConfig) -> float:
-    """The rate of step 0, 1, ... `steps` - 1: linear warm-up, then a cosine down."""
-    warmup = min(config.warmup_steps, steps // 10)
-    if step < warmup:
-        return config.lr * (step + 1) / (warmup + 1)
-    progress = (step - warmup) / max(1, steps - warmup)
-    cosine = 0.5 * (1 + math.cos(math.pi * progress))
+@dataclass(frozen=True)
+class Schedule:
+    """How far a run has come at each of its steps: 0 after the warm-up, 1 at the end."""
+
+    warmup: int
+    """Steps of the warm-up."""
+    total: int
+    """Steps of the whole run."""
+    bend_step: int
+    """From this step on progress is even: to 1 at `total`."""
+    bend_progress: float
+    """How far the run had come at `bend_step`."""
+
+    @classmethod
+    def of(cls, steps: int, config: OptimizerConfig) -> "Schedule":
+        """The schedule of a run of `steps` steps."""
+        warmup = min(config.warmup_steps, steps // 10)
+        return cls(warmup, steps, warmup, 0.0)
+
+    def progress(self, step: int) -> float:
+        """How far the run has come at `step`, from 0 to 1."""
+        done = max(0, step - self.bend_step) / max(1, self.total - self.bend_step)
+        return self.bend_progress + (1 - self.bend_progress) * done
+
+    def bent(self, step: int, total: int) -> "Schedule":
+        """The same until `step`; from there evenly on to an end at another `total`."""
+        return replace(self, total=total, bend_step=step, bend_progress=self.progress(step))
+
+
+def learning_rate(step: int, schedule: Schedule, config: OptimizerConfig) -> float:
+    """The rate of step 0, 1, ... `total` - 1: linear warm-up, then a cosine down."""
+    if step < schedule.warmup:
+        return config.lr * (step + 1) / (schedule.warmup + 1)
+    cosine = 0.5 * (1 + math.cos(math.pi * schedule.progress(step)))
     return config.lr * (config.final_lr_frac + (1 - config.final_lr_frac) * cosine)
 
 

@@ -102,7 +102,17 @@ def make_plan(
         eval_chars=request.eval_chars or max(STREAMS, min(validation, eval_chars)),
         report_every=max(1, steps // REPORTS),
     )
-    plan = Plan(corpus_plan, model, optimizer, training, final_chars, budget, final_s, reasons)
+    plan = Plan(
+        corpus=corpus_plan,
+        model=model,
+        optimizer=optimizer,
+        training=training,
+        final_chars=final_chars,
+        budget_s=budget,
+        final_s=final_s,
+        most_steps=_most_steps(training, len(ids)) if budget is not None else None,
+        reasons=reasons,
+    )
     return plan, notes
 
 
@@ -156,8 +166,8 @@ def _steps_in_time(
 ) -> tuple[int, str]:
     """(steps, why): as many as `left` seconds hold, but no more readings than teach anything."""
     steps = max(1, int(left / speeds.step_s))
-    most = int(MOST_EPOCHS * num_ids / (training.batch_size * training.seq_len))
-    if steps > most > 0:
+    most = _most_steps(training, num_ids)
+    if steps > most:
         return most, f"{MOST_EPOCHS:g} readings: more of so small a text would be learned by heart"
     return steps, f"fill the budget at {1000 * speeds.step_s:.3g} ms each"
 
@@ -187,6 +197,11 @@ def _fit_to_text(request: TrainingRequest, num_ids: int) -> tuple[TrainingConfig
         f"a small text, {num_ids:,} characters to train on: batch size {asked.batch_size} -> "
         f"{batch_size}, window {asked.seq_len} -> {seq_len}",
     )
+
+
+def _most_steps(training: TrainingConfig, num_ids: int) -> int:
+    """Steps that read the text MOST_EPOCHS times."""
+    return max(1, int(MOST_EPOCHS * num_ids / (training.batch_size * training.seq_len)))
 
 
 class _Machine:

@@ -27,6 +27,7 @@ from charrnn.training.evaluation import TorchScorer
 from charrnn.training.events import (
     EvalReport,
     Event,
+    PaceChanged,
     RunFinished,
     RunStarted,
     SampleReport,
@@ -42,6 +43,11 @@ SAMPLE_CHARACTERS = 160
 SAMPLE_TEMPERATURE = 0.8
 DEADLINE_SLACK = 0.04
 """Fraction of the budget by which a run that turned out slower than calibrated may go over."""
+
+PACE_CHECKS = 40
+"""How often in a run its pace is compared with its budget."""
+DRIFT = 0.08
+"""A run whose remaining steps would differ by no more than this fraction keeps to its plan."""
 
 _Report = TypeVar("_Report", bound=StepReport | EvalReport)
 
@@ -84,6 +90,7 @@ class TrainingRun:
         self._age = elapsed
         self._elapsed_before = 0.0
         self._last_report_s = 0.0
+        self._paced = (0, 0.0)
 
     def _elapsed(self) -> float:
         return self._elapsed_before + self._age()
@@ -96,8 +103,12 @@ class TrainingRun:
             return
         yield RunStarted(self.plan, self.folder.path, trainer.step_count, self._notes)
         self._last_report_s = self._elapsed()
+        self._paced = (trainer.step_count, self._last_report_s)
+        pace_every = max(1, self.plan.training.steps // PACE_CHECKS)
         while (reason := self._reason_to_stop(stop)) is None:
             trainer.step()
+            if trainer.step_count % pace_every == 0 and (change := self._keep_pace()):
+                yield change
             if trainer.step_count % self.plan.training.report_every == 0:
                 yield self._record(self._report())
             if trainer.step_count % self.plan.training.eval_every == 0:
@@ -115,7 +126,7 @@ class TrainingRun:
 
     def _reason_to_stop(self, stop: StopRequest) -> Reason | None:
         """The one place that decides whether to go on."""
-        if self._trainer.step_count >= self.plan.training.steps:
+        if self._trainer.step_count >= self._trainer.schedule.total:
             return "finished"
         if stop.signal is not None:
             return "interrupted"
@@ -127,6 +138,22 @@ class TrainingRun:
             if self._trainer.step_count > 0 and self._elapsed() > deadline:
                 return "deadline"
         return None
+
+    def _keep_pace(self) -> PaceChanged | None:
+        """Give the run as many steps as the rest of its budget holds, if that has changed much."""
+        step, now = self._trainer.step_count, self._elapsed()
+        paced_step, paced_s = self._paced
+        planned = self._trainer.schedule.total
+        if self.plan.budget_s is None or step >= planned:
+            return None
+        step_s = (now - paced_s) / (step - paced_step)
+        left = max(1, int((self.plan.budget_s - self.plan.final_s - now) / step_s))
+        steps = min(step + left, self.plan.most_steps or planned)
+        if abs(steps - planned) <= DRIFT * (planned - step):
+            return None
+        self._trainer.end_at(steps)
+        self._paced = (step, now)
+        return PaceChanged(step, steps, now)
 
     def _out_of_patience(self) -> bool:
         """Whether the best model is so long ago that it was, most likely, the last one."""

@@ -5,7 +5,7 @@ into the one before (Williams & Peng 1990; Sutskever 2013, section 2.8.6).
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from charrnn.model.char_rnn import CharRNN
 from charrnn.model.config import GATES, ModelConfig
 from charrnn.training.config import OptimizerConfig, TrainingConfig
 from charrnn.training.dropout import draw_mask
-from charrnn.training.optimizer import AdamW, learning_rate
+from charrnn.training.optimizer import AdamW, Schedule, learning_rate
 from charrnn.vocabulary import Ids
 
 
@@ -43,6 +43,7 @@ class Trainer:
     ) -> None:
         self.config = training
         self.step_count = 0
+        self.schedule = Schedule.of(training.steps, optimizer)
         self._optimizer_config = optimizer
         self._device = torch.device(training.device)
         self._windows = Windows(ids, training.batch_size, training.seq_len)
@@ -79,7 +80,7 @@ class Trainer:
         self.step_count += 1
 
     def _learning_rate(self, step: int) -> float:
-        return learning_rate(step, self.config.steps, self._optimizer_config)
+        return learning_rate(step, self.schedule, self._optimizer_config)
 
     def _begin(self, window: Window) -> State:
         """The state to read `window` from: carried, but zero in streams that begin afresh.
@@ -126,13 +127,18 @@ class Trainer:
         self._counted = 0
         return progress
 
-    def state(self) -> tuple[dict[str, int], dict[str, NDArray[Any]]]:
+    def end_at(self, total: int) -> None:
+        """Let the run end after `total` steps instead; the learning rate bends with it."""
+        self.schedule = self.schedule.bent(self.step_count, total)
+
+    def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """(numbers, tensors): everything that the next step depends on."""
         numbers = {
             "step": self.step_count,
             "position": self._windows.position,
             "epoch": self._windows.epoch,
             "counted": self._counted,
+            "schedule": asdict(self.schedule),
         }
         tensors: dict[str, NDArray[Any]] = {
             "nats": self._nats.cpu().numpy().copy(),
@@ -156,7 +162,7 @@ class Trainer:
             for name, value in zip(names, values, strict=True):
                 yield f"{kind}.{name}", value
 
-    def load_state(self, numbers: Mapping[str, int], tensors: Mapping[str, NDArray[Any]]) -> None:
+    def load_state(self, numbers: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
         """Continue from `state()`: the next steps are bit for bit those of an unbroken run.
 
         Raises KeyError or ValueError if something is missing or does not fit.
@@ -164,6 +170,7 @@ class Trainer:
         self.step_count = numbers["step"]
         self._windows.position, self._windows.epoch = numbers["position"], numbers["epoch"]
         self._counted = numbers["counted"]
+        self.schedule = Schedule(**numbers["schedule"])
         self._nats = self._tensor(tensors["nats"], self._nats)
         self._generator.set_state(torch.from_numpy(tensors["generator"]))
         self._carried = tuple(
