@@ -173,7 +173,7 @@ def test_resuming_refuses_what_has_changed(text_file: Path) -> None:
 
 
 def test_a_run_slower_than_its_plan_stops_at_the_budget_and_is_whole(text_file: Path) -> None:
-    clock = itertools.chain(itertools.repeat(1.0, 30), itertools.repeat(62.0))  # a long pause
+    clock = itertools.chain(itertools.repeat(1.0, 30), itertools.repeat(70.0))  # a long pause
     events: list[Event] = []
     model = charrnn.train(
         text_file, budget=60, elapsed=lambda: next(clock), on_event=events.append, **SMALL
