@@ -130,8 +130,8 @@ void weight_gradient(const Layer& layer, const Team& team, int first_slot, const
       if constexpr (on_tiles<P>) {
         float* rows_of_lanes = packed_left + gradient_depth * width;
         transpose_tiles(packed_left, whole_depth, rows_of_lanes);
-        in_parts(0, vectors, most_columns, [&](int v, int n) {
-          with_constant<most_columns>(n, [&](auto count) {
+        in_parts(0, vectors, most_columns<P>, [&](int v, int n) {
+          with_constant<most_columns<P>>(n, [&](auto count) {
             multiply_transposed_tiles<decltype(count)::value>(rows_of_lanes, packed_right + v * vector_stride, vector_stride,
                                                               whole_depth, out, v * width, columns, row > 0);
           });
