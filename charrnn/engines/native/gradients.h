@@ -28,6 +28,8 @@ __attribute__((noinline)) void multiply_transposed(const float* left, const floa
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
     for (int c = 0; c < C; ++c) sum[r][c] = Vec{};
+  for (int r = 0; r < R && out[r]; ++r)
+    for (int c = 0; c < C; ++c) __builtin_prefetch(out[r] + column + c * width, 1);
   for (int k = 0; k < depth; ++k, left += width, right += width) {
     Vec b[C];
 #pragma GCC unroll 8
@@ -39,16 +41,18 @@ __attribute__((noinline)) void multiply_transposed(const float* left, const floa
       for (int c = 0; c < C; ++c) sum[r][c] = P::multiply_add(a, b[c], sum[r][c]);
     }
   }
+  alignas(64) float tile[R * C * width];  // an edge that is written float by float must not pull the sums out of their registers
 #pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) {
-    if (!out[r]) continue;  // a padded unit
+  for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) store(tile + (r * C + c) * width, sum[r][c]);
+  for (int r = 0; r < R && out[r]; ++r)  // null: a padded unit
     for (int c = 0; c < C; ++c) {
       int at = column + c * width, n = columns - at;
       float* p = out[r] + at;
-      store_part(p, accumulate ? load_part(p, n) + sum[r][c] : sum[r][c], n);
+      Vec v = load(tile + (r * C + c) * width);
+      store_part(p, accumulate ? load_part(p, n) + v : v, n);
     }
-  }
 }
 
 // Packs `vectors` columns vectors of rows [0, rows) for multiply_transposed: [vector][lane][width].

@@ -14,6 +14,9 @@ constexpr int register_rows(int columns) {
   return columns <= 2 ? 6 : columns == 3 ? 4 : 3;
 }
 
+// Weights are fetched this many lanes ahead of their use: some 300 cycles, what the third cache takes.
+constexpr int prefetched_lanes = 24;
+
 // A number known to the compiler, chosen at run time: calls f(Constant<n>) for 1 <= n <= Most.
 template <int N> struct Constant { static constexpr int value = N; };
 template <int Most, class F>
@@ -54,6 +57,8 @@ __attribute__((noinline)) void multiply(const Rows& rows, const float* packed, f
   for (int s = 0; s < rows.segments; ++s, segment += rows.segment_stride) {
     const float* a = segment;
     for (int k = 0; k < rows.segment_lanes; ++k, ++a, packed += C * width) {
+#pragma GCC unroll 8
+      for (int c = 0; c < C; ++c) __builtin_prefetch(packed + (prefetched_lanes * C + c) * width);
       Vec b[C];
 #pragma GCC unroll 8
       for (int c = 0; c < C; ++c) b[c] = load(packed + c * width);
