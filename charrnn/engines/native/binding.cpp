@@ -15,6 +15,7 @@
 #include <string>
 
 #include "instruction_set.h"
+#include "loss.h"
 #include "memory.h"
 #include "threads.h"
 #include "window.h"
@@ -153,6 +154,46 @@ void backward(Window& window, int threads, const Maybe<Ids>& ids, const Maybe<In
   window.backward(threads);
 }
 
+std::unique_ptr<LossWindow> loss_forward(const std::string& precision, int threads, const Input& x, const Maybe<Input>& mask,
+                                         const Input& weight, const Input& bias, const Ids& targets, const Output& nats) {
+  Loss loss{};
+  loss.precision = precision_named(precision);
+  require(threads >= 1, "threads must be at least 1");
+  require(x.ndim() == 2, "x has shape " + shape_of(x) + ", not (N, H)");
+  require(weight.ndim() == 2, "weight has shape " + shape_of(weight) + ", not (V, H)");
+  loss.rows = (int)x.shape(0);
+  loss.hidden = (int)x.shape(1);
+  loss.symbols = (int)weight.shape(0);
+  require(loss.rows && loss.hidden && loss.symbols, "no axis may be empty");
+  loss.x = x.data();
+  loss.mask = checked("mask", mask, {loss.rows, loss.hidden});
+  loss.weight = checked("weight", weight, {loss.symbols, loss.hidden});
+  loss.bias = checked("bias", bias, {loss.symbols});
+  loss.targets = checked("targets", targets, {loss.rows});
+  loss.nats = checked("nats", nats, {});
+  for (int i = 0; i < loss.rows; ++i)
+    require(loss.targets[i] >= 0 && loss.targets[i] < loss.symbols,
+            "target " + std::to_string(loss.targets[i]) + " is not one of " + std::to_string(loss.symbols) + " symbols");
+
+  nb::gil_scoped_release unlocked;
+  auto window = std::make_unique<LossWindow>(loss, threads);
+  window->forward();
+  return window;
+}
+
+void loss_backward(LossWindow& window, const Maybe<Input>& mask, const Input& weight, const Output& d_x, const Output& d_weight,
+                   const Output& d_bias) {
+  Loss& loss = window.loss;
+  loss.mask = checked("mask", mask, {loss.rows, loss.hidden});
+  loss.weight = checked("weight", weight, {loss.symbols, loss.hidden});
+  loss.d_x = checked("d_x", d_x, {loss.rows, loss.hidden});
+  loss.d_weight = checked("d_weight", d_weight, {loss.symbols, loss.hidden});
+  loss.d_bias = checked("d_bias", d_bias, {loss.symbols});
+
+  nb::gil_scoped_release unlocked;
+  window.backward();
+}
+
 }  // namespace
 }  // namespace charrnn
 
@@ -170,6 +211,12 @@ NB_MODULE(_native, module) {
              "d_h_last"_a.noconvert().none(), "d_c_last"_a.noconvert().none(), "d_table"_a.noconvert(), "d_x"_a.noconvert().none(),
              "d_weight_ih"_a.noconvert().none(), "d_weight_hh"_a.noconvert(), "d_bias_hh"_a.noconvert(), "d_h_first"_a.noconvert(),
              "d_c_first"_a.noconvert().none(), "Fill the gradients of one layer over the window that forward saw.");
+  nb::class_<LossWindow>(module, "LossWindow", "What loss_forward keeps for loss_backward.");
+  module.def("loss_forward", &loss_forward, "precision"_a, "threads"_a, "x"_a.noconvert(), "mask"_a.noconvert().none(),
+             "weight"_a.noconvert(), "bias"_a.noconvert(), "targets"_a.noconvert(), "nats"_a.noconvert(),
+             "Write the mean nats of the targets under a linear decoder of x * mask into `nats`.");
+  module.def("loss_backward", &loss_backward, "window"_a, "mask"_a.noconvert().none(), "weight"_a.noconvert(), "d_x"_a.noconvert(),
+             "d_weight"_a.noconvert(), "d_bias"_a.noconvert(), "Fill the gradients of the mean that loss_forward gave.");
   module.def("isa", [] { return kernels().name; }, "Name of the instruction set in use.");
   module.def("has_fast_bf16", [] { return kernels().native_bf16; }, "Whether bf16 is faster than fp32 here.");
   module.def("available_isas", &available, "Names of all instruction sets that this machine can run, slowest first.");

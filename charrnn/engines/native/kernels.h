@@ -6,6 +6,7 @@
 #include "cells.h"
 #include "gradients.h"
 #include "layer.h"
+#include "packing.h"
 #include "product.h"
 #include "threads.h"
 
@@ -23,15 +24,7 @@ void pack_forward(const float* weight, int columns, int lanes, int hidden, const
   for (int u = blocks.begin; u < blocks.end; ++u)
     for (int s = 0; s < C::gates; ++s) {
       float* to = packed + (((long)u * C::gates + s / together * together) * lanes + s % together) * width;
-      for (int column = 0; column < columns; column += width) {
-        Vec square[width];
-        for (int l = 0; l < width; ++l) {
-          const int unit = u * width + l;
-          square[l] = unit < hidden ? load_part(weight + ((long)gate_of_slot[s] * hidden + unit) * columns + column, columns - column) : Vec{};
-        }
-        transpose(square);
-        for (int k = 0; k < width; k += P::per_lane, to += together * width) store(to, P::lanes(square[k], square[k + P::per_lane - 1]));
-      }
+      pack_units<P>(weight + (long)gate_of_slot[s] * hidden * columns, u * width, hidden, columns, to, together * width);
     }
 }
 
@@ -67,26 +60,6 @@ void pack_table(const Layer& layer, Range rows) {
         store(to, sum);
       }
   }
-}
-
-// Rows of the caller's (rows, columns) array, times a mask, as elements.
-template <class P>
-void convert_rows(const float* from, const float* mask, int columns, typename P::Element* to, int to_stride, Range rows) {
-  for (long r = rows.begin; r < rows.end; ++r)
-    for (int at = 0; at < columns; at += width) {
-      Vec v = load_part(from + r * columns + at, columns - at);
-      if (mask) v *= load_part(mask + r * columns + at, columns - at);
-      P::store_elements(to + r * to_stride + at, v);
-    }
-}
-
-// Copies (rows, columns) between the caller's array and a padded one.
-inline void copy_rows(const float* from, int from_stride, float* to, int to_stride, int columns, Range rows, bool pad) {
-  for (long r = rows.begin; r < rows.end; ++r)
-    for (int at = 0; at < columns; at += width) {
-      Vec v = from ? load_part(from + r * from_stride + at, columns - at) : Vec{};
-      store_part(to + r * to_stride + at, v, pad ? width : columns - at);
-    }
 }
 
 // --- one time step ---

@@ -1,6 +1,7 @@
 #define CHARRNN_AMX
 #include "kernels.h"
+#include "loss_kernels.h"
 
 namespace charrnn {
-extern const Kernels kernels_amx{"amx", width, native_bf16, forward, backward};
+extern const Kernels kernels_amx{"amx", width, native_bf16, forward, backward, loss_forward, loss_backward};
 }

@@ -1,5 +1,6 @@
 #include "kernels.h"
+#include "loss_kernels.h"
 
 namespace charrnn {
-extern const Kernels kernels_avx2{"avx2", width, native_bf16, forward, backward};
+extern const Kernels kernels_avx2{"avx2", width, native_bf16, forward, backward, loss_forward, loss_backward};
 }

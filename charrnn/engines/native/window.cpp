@@ -11,7 +11,6 @@ namespace charrnn {
 namespace {
 
 constexpr std::size_t cache_line = 64;
-constexpr std::size_t spare_rows = 15;  // a product on tiles reads 16 rows, whatever it needs
 
 // Of one core.
 std::size_t second_cache_bytes() {
@@ -20,14 +19,6 @@ std::size_t second_cache_bytes() {
   bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
 #endif
   return bytes > 0 ? bytes : std::size_t(1) << 20;
-}
-
-// A row of `bytes`, in whole cache lines. Long rows take an odd number of them: rows a power of two apart would all
-// compete for the same few lines of the first cache.
-std::size_t row_bytes(std::size_t bytes) {
-  std::size_t lines = (bytes + cache_line - 1) / cache_line;
-  if (lines >= 16) lines |= 1;
-  return lines * cache_line;
 }
 
 }  // namespace
@@ -87,7 +78,7 @@ void Window::backward(int threads) {
   plan_threads(threads);
   const std::size_t hidden = padded(layer.hidden), vectors = std::max(layer.blocks, layer.input_blocks);
   layer.d_carry = take<float>(layer.batch * hidden);
-  layer.scratch_floats = (vectors * (gradient_depth + 1) + 2 * gradient_depth) * kernels_.width;
+  layer.scratch_floats = gradient_scratch(vectors, kernels_.width);
   layer.scratch = take<float>(threads_ * layer.scratch_floats);
   run(threads_, [this](Team& team) { kernels_.backward(layer, team); });
   buffers_.clear();
