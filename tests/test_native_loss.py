@@ -14,8 +14,8 @@ from charrnn.engines.interface import Decoder
 from charrnn.engines.native_kernels import NativeEngine
 from charrnn.engines.torch_kernels import TorchEngine
 
-# T, B, H, V: all different, hardly one a multiple of a vector. The third has more rows than the weight
-# gradient takes at a time, the last more symbols than a step usually has.
+# T, B, H, V: all different, hardly one a multiple of a vector. The third has more rows than the
+# weight gradient takes at a time, the last a large vocabulary.
 SHAPES = [(7, 5, 35, 11), (3, 1, 1, 2), (31, 37, 19, 65), (9, 6, 130, 300), (2, 3, 5, 10007)]
 
 
@@ -55,9 +55,7 @@ class Problem:
 
 
 def errors(found: list[Tensor], expected: list[Tensor]) -> list[float]:
-    return [
-        float((a.double() - b).norm() / b.norm()) for a, b in zip(found, expected, strict=True)
-    ]
+    return [float((a.double() - b).norm() / b.norm()) for a, b in zip(found, expected, strict=True)]
 
 
 @pytest.fixture(params=_native.available_isas())

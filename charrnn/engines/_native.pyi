@@ -63,7 +63,12 @@ def loss_forward(
     """Write the mean nats of the targets under a linear decoder of x * mask into `nats`."""
 
 def loss_backward(
-    window: LossWindow, mask: Array | None, weight: Array, d_x: Array, d_weight: Array, d_bias: Array
+    window: LossWindow,
+    mask: Array | None,
+    weight: Array,
+    d_x: Array,
+    d_weight: Array,
+    d_bias: Array,
 ) -> None:
     """Fill the gradients of the mean that `loss_forward` gave."""
 

@@ -142,7 +142,7 @@ class NativeEngine:
     def mean_nats(
         self, hidden: Tensor, mask: Tensor | None, decoder: Decoder, targets: Tensor
     ) -> Tensor:
-        """See Engine. Decoder, softmax and loss are one function here, and so are their gradients."""
+        """See Engine. Decoder, softmax and loss are one function here."""
         nats: Tensor = _Loss.apply(  # type: ignore[no-untyped-call]
             (self.precision, self.threads),
             hidden.flatten(0, 1),

@@ -12,13 +12,13 @@ namespace {
 
 constexpr std::size_t cache_line = 64;
 
-// Of one core.
+// Of one core; where the system does not tell, what most of them have.
 std::size_t second_cache_bytes() {
-  long bytes = 0;
 #if defined(_SC_LEVEL2_CACHE_SIZE)
-  bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  static const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  if (bytes > 0) return bytes;
 #endif
-  return bytes > 0 ? bytes : std::size_t(1) << 20;
+  return std::size_t(1) << 20;
 }
 
 }  // namespace
