@@ -91,7 +91,7 @@ void forward_step(const Layer& layer, int t, Range rows, Range blocks) {
   for (int u = blocks.begin; u < blocks.end; ++u)
     in_parts(rows.begin, rows.end, part, [&](int row, int count) {
       const Element* h = (const Element*)layer.h_rows + (first_row + row) * layer.h_stride;
-      const Element* x = (const Element*)layer.x_rows + (first_row + row) * layer.x_stride;
+      const Element* x = layer.inputs ? (const Element*)layer.x_rows + (first_row + row) * layer.x_stride : nullptr;
       if (layer.inputs && C::input_slot)
         for (int r = 0; r < count; ++r) store(tile + r * tile_stride, Vec{});
       for (int s = 0; s < C::gates; s += together) {

@@ -127,7 +127,6 @@ struct Fp32 {
   typedef float Element;
   static constexpr int per_lane = 1;
   static constexpr bool precise = true;
-  static INLINE Element element(float x) { return x; }
   static INLINE Vec load_elements(const Element* p) { return load(p); }
   static INLINE void store_elements(Element* p, Vec v) { store(p, v); }
   static INLINE Vec broadcast_lane(const float* p) { return broadcast(*p); }
@@ -141,11 +140,6 @@ struct Bf16 {
   typedef std::uint16_t Element;
   static constexpr int per_lane = 2;
   static constexpr bool precise = false;
-  static INLINE Element element(float x) {
-    std::uint32_t b;
-    std::memcpy(&b, &x, sizeof b);
-    return x == x ? (b + 0x7fffu + (b >> 16 & 1u)) >> 16 : 0x7fc0u;
-  }
   static INLINE Vec load_elements(const Element* p) { Half h; std::memcpy(&h, p, sizeof h); return from_half(h); }
   static INLINE void store_elements(Element* p, Vec v) { Half h = to_half(v); std::memcpy(p, &h, sizeof h); }
   static INLINE Vec broadcast_lane(const float* p) {
