@@ -203,7 +203,7 @@ def test_long_window(cell: str, isa: str) -> None:
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("shape", [(9, 6, 40), (5, 1, 70), (4, 3, 300)])
+@pytest.mark.parametrize("shape", [(9, 6, 40), (5, 1, 70), (4, 3, 300), (3, 13, 449)])
 def test_same_bits_in_every_run_and_with_any_number_of_threads(
     precision: Precision, shape: tuple[int, int, int]
 ) -> None:

@@ -63,6 +63,31 @@ def adamw(
 ) -> None:
     """Update one parameter and its moments in place."""
 
+class LossWindow:
+    """What `loss_forward` keeps for `loss_backward`."""
+
+def loss_forward(
+    precision: str,
+    threads: int,
+    x: Array,
+    mask: Array | None,
+    weight: Array,
+    bias: Array,
+    targets: Array,
+    nats: Array,
+) -> LossWindow:
+    """Write the mean nats of the targets under a linear decoder of x * mask into `nats`."""
+
+def loss_backward(
+    window: LossWindow,
+    mask: Array | None,
+    weight: Array,
+    d_x: Array,
+    d_weight: Array,
+    d_bias: Array,
+) -> None:
+    """Fill the gradients of the mean that `loss_forward` gave."""
+
 def isa() -> str:
     """Name of the instruction set in use."""
 

@@ -7,7 +7,9 @@ weight. State and dropout masks are arguments; nothing is kept between calls.
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
+import torch
 from torch import Tensor
+from torch.nn import functional
 
 from charrnn.engines.config import Precision
 from charrnn.model.config import CellName
@@ -25,6 +27,13 @@ class LayerWeights(NamedTuple):
     weight_hh: Tensor  # (G*H, H)
     bias_ih: Tensor  # (G*H,)
     bias_hh: Tensor  # (G*H,)
+
+
+class Decoder(NamedTuple):
+    """The linear map from the top layer's outputs to logits."""
+
+    weight: Tensor  # (V, H)
+    bias: Tensor  # (V,)
 
 
 class Engine(Protocol):
@@ -45,6 +54,11 @@ class Engine(Protocol):
     ) -> tuple[Tensor, State]:
         """Ids (T, B), embedding (V, E) or None for one-hot -> outputs (T, B, H), final state."""
 
+    def mean_nats(
+        self, hidden: Tensor, mask: Tensor | None, decoder: Decoder, targets: Tensor
+    ) -> Tensor:
+        """The mean of -ln p(target) over targets (T, B), decoded from hidden (T, B, H) * mask."""
+
 
 def input_table(embedding: Tensor | None, first: LayerWeights) -> Tensor:
     """The first layer's share of each symbol, (V, G*H): one-hot times W_ih^T is a row of W_ih^T.
@@ -53,3 +67,25 @@ def input_table(embedding: Tensor | None, first: LayerWeights) -> Tensor:
     """
     rows = first.weight_ih.T if embedding is None else embedding @ first.weight_ih.T
     return rows + first.bias_ih
+
+
+def decode(hidden: Tensor, mask: Tensor | None, decoder: Decoder, precision: Precision) -> Tensor:
+    """Hidden (T, B, H) times mask (T, B, H), if any -> logits (T, B, V)."""
+    weight, bias = decoder
+    hidden = (hidden if mask is None else hidden * mask).to(weight.dtype)
+    with torch.autocast(hidden.device.type, torch.bfloat16, enabled=precision == "bf16"):
+        logits = functional.linear(hidden, weight, bias)
+    return logits.to(weight.dtype)
+
+
+class PlainLoss:
+    """mean_nats by torch's own functions."""
+
+    precision: Precision
+
+    def mean_nats(
+        self, hidden: Tensor, mask: Tensor | None, decoder: Decoder, targets: Tensor
+    ) -> Tensor:
+        """See Engine."""
+        logits = decode(hidden, mask, decoder, self.precision)
+        return functional.cross_entropy(logits.flatten(0, 1), targets.flatten())

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from charrnn.engines import _native
 from charrnn.engines.config import Precision
-from charrnn.engines.interface import LayerWeights, Masks, State, input_table
+from charrnn.engines.interface import Decoder, LayerWeights, Masks, State, input_table
 from charrnn.model.config import CellName
 
 
@@ -80,6 +80,39 @@ class _Layer(torch.autograd.Function):
         return None, None, d_x, None, d_table, d_weight_ih, d_weight_hh, d_bias_hh, d_h, d_c
 
 
+class _Loss(torch.autograd.Function):
+    """The mean nats of targets (N,) decoded from x (N, H) times mask (N, H)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        settings: tuple[Precision, int],
+        x: Tensor,
+        mask: Tensor | None,
+        weight: Tensor,
+        bias: Tensor,
+        targets: Tensor,
+    ) -> Tensor:
+        nats = x.new_empty(())
+        ctx.window = _native.loss_forward(
+            *settings, _plain(x), mask, _plain(weight), _plain(bias), targets, nats
+        )
+        ctx.save_for_backward(mask, weight)
+        ctx.input_shape = x.shape
+        return nats
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, d_nats: Tensor) -> tuple[Tensor | None, ...]:
+        mask, weight = ctx.saved_tensors
+        d_x, d_weight = weight.new_empty(ctx.input_shape), torch.empty_like(weight)
+        d_bias = weight.new_empty(weight.shape[0])
+        _native.loss_backward(ctx.window, mask, _plain(weight), d_x, d_weight, d_bias)
+        if d_nats != 1:
+            d_x, d_weight, d_bias = d_x * d_nats, d_weight * d_nats, d_bias * d_nats
+        return None, d_x, None, d_weight, d_bias, None
+
+
 class NativeEngine:
     """Runs the recurrent stack over a window on our own kernels.
 
@@ -105,6 +138,19 @@ class NativeEngine:
     ) -> tuple[Tensor, State]:
         """See Engine."""
         return self.run(cell, ids, input_table(embedding, layers[0]), layers, state, masks)
+
+    def mean_nats(
+        self, hidden: Tensor, mask: Tensor | None, decoder: Decoder, targets: Tensor
+    ) -> Tensor:
+        """See Engine. Decoder, softmax and loss are one function here."""
+        nats: Tensor = _Loss.apply(  # type: ignore[no-untyped-call]
+            (self.precision, self.threads),
+            hidden.flatten(0, 1),
+            None if mask is None else _plain(mask.flatten(0, 1)),
+            *decoder,
+            targets.flatten(),
+        )
+        return nats
 
     def run(
         self,

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from charrnn.engines.config import Precision
-from charrnn.engines.interface import LayerWeights, Masks, State, input_table
+from charrnn.engines.interface import LayerWeights, Masks, PlainLoss, State, input_table
 from charrnn.model.cells import CELLS
 from charrnn.model.config import CellName
 
 
-class ReferenceEngine:
+class ReferenceEngine(PlainLoss):
     """Runs in whatever precision its weights have; gradients by automatic differentiation."""
 
     name = "reference"

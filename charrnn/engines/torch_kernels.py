@@ -7,11 +7,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from charrnn.engines.config import Precision
-from charrnn.engines.interface import LayerWeights, Masks, State
+from charrnn.engines.interface import LayerWeights, Masks, PlainLoss, State
 from charrnn.model.config import CellName
 
 
-class TorchEngine:
+class TorchEngine(PlainLoss):
     """One kernel call per layer, so that the dropout masks between layers can be ours.
 
     These kernels read vectors, not a table: with a learned embedding its rows are looked up; pure

@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
-from charrnn.engines.interface import Engine, LayerWeights, State
+from charrnn.engines.interface import Decoder, Engine, LayerWeights, State, decode
 from charrnn.model.config import STATES, ModelConfig
 
 DECODER_WIDTH = 4.0
@@ -81,28 +80,53 @@ class CharRNN(nn.Module):
         state: State,
         engine: Engine,
         masks: Sequence[Tensor] = (),
-        weight_masks: Sequence[Tensor] = (),
     ) -> tuple[Tensor, State]:
         """Ids (T, B) -> logits (T, B, V), final state; `engine` runs the recurrent stack.
 
         `masks` are L dropout masks (T, B, H), the last one for the top layer's output, each already
-        divided by the kept fraction; or none. `weight_masks` are the same for the recurrent
-        weights, L of (G*H, H).
+        divided by the kept fraction; or none.
         """
-        embedding = self.embedding.get_parameter("weight") if self.config.embedding_size else None
-        cell, layers = self.config.cell, self.layers()
+        hidden, state = self._hidden(ids, state, engine, masks, ())
+        mask = masks[-1] if masks else None
+        return decode(hidden, mask, self._decoder_weights(), engine.precision), state
+
+    def mean_nats(
+        self,
+        ids: Tensor,
+        targets: Tensor,
+        state: State,
+        engine: Engine,
+        masks: Sequence[Tensor] = (),
+        weight_masks: Sequence[Tensor] = (),
+    ) -> tuple[Tensor, State]:
+        """Mean nats of targets (T, B) after ids (T, B), final state; the rest as in `forward`.
+
+        `weight_masks` are L masks (G*H, H) for the recurrent weights, or none.
+        """
+        hidden, state = self._hidden(ids, state, engine, masks, weight_masks)
+        mask = masks[-1] if masks else None
+        return engine.mean_nats(hidden, mask, self._decoder_weights(), targets), state
+
+    def _hidden(
+        self,
+        ids: Tensor,
+        state: State,
+        engine: Engine,
+        masks: Sequence[Tensor],
+        weight_masks: Sequence[Tensor],
+    ) -> tuple[Tensor, State]:
+        """The top layer's outputs (T, B, H) before dropout, final state."""
+        layers = self.layers()
         if weight_masks:
             layers = [
                 layer._replace(weight_hh=layer.weight_hh * mask)
                 for layer, mask in zip(layers, weight_masks, strict=True)
             ]
-        hidden, state = engine(cell, ids, embedding, layers, state, masks[:-1])  # (T, B, H)
-        if masks:
-            hidden = hidden * masks[-1]
-        weight, bias = self.decoder.get_parameter("weight"), self.decoder.get_parameter("bias")
-        with torch.autocast(ids.device.type, torch.bfloat16, enabled=engine.precision == "bf16"):
-            logits = functional.linear(hidden.to(weight.dtype), weight, bias)  # (T, B, V)
-        return logits.to(weight.dtype), state
+        embedding = self.embedding.get_parameter("weight") if self.config.embedding_size else None
+        return engine(self.config.cell, ids, embedding, layers, state, masks[:-1])
+
+    def _decoder_weights(self) -> Decoder:
+        return Decoder(self.decoder.get_parameter("weight"), self.decoder.get_parameter("bias"))
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
         """A copy of every parameter as numpy, by name."""

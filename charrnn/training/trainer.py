@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from charrnn.corpus.windows import Window, Windows
 from charrnn.engines.choice import make_engine
@@ -69,8 +68,7 @@ class Trainer:
         ids = torch.from_numpy(window.inputs).to(self._device)  # (T, B)
         targets = torch.from_numpy(window.targets).to(self._device)  # (T, B)
         masks, weight_masks = self._draw_masks(), self._draw_weight_masks()
-        logits, state = self.model(ids, state, self._engine, masks, weight_masks)  # (T, B, V)
-        nats = functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        nats, state = self.model.mean_nats(ids, targets, state, self._engine, masks, weight_masks)
         torch.autograd.backward(nats)
         self._grad_norm = self._optimizer.clip()
         self._optimizer.step(self.step_count, self._learning_rate(self.step_count))

@@ -16,6 +16,7 @@
 
 #include "adamw.h"
 #include "instruction_set.h"
+#include "loss.h"
 #include "memory.h"
 #include "threads.h"
 #include "window.h"
@@ -166,6 +167,46 @@ void adamw(int threads, const Output& weights, const Input& gradients, const Out
   run(threads, [&](Team& team) { kernels().adamw(step, team); });
 }
 
+std::unique_ptr<LossWindow> loss_forward(const std::string& precision, int threads, const Input& x, const Maybe<Input>& mask,
+                                         const Input& weight, const Input& bias, const Ids& targets, const Output& nats) {
+  Loss loss{};
+  loss.precision = precision_named(precision);
+  require(threads >= 1, "threads must be at least 1");
+  require(x.ndim() == 2, "x has shape " + shape_of(x) + ", not (N, H)");
+  require(weight.ndim() == 2, "weight has shape " + shape_of(weight) + ", not (V, H)");
+  loss.rows = (int)x.shape(0);
+  loss.hidden = (int)x.shape(1);
+  loss.symbols = (int)weight.shape(0);
+  require(loss.rows && loss.hidden && loss.symbols, "no axis may be empty");
+  loss.x = x.data();
+  loss.mask = checked("mask", mask, {loss.rows, loss.hidden});
+  loss.weight = checked("weight", weight, {loss.symbols, loss.hidden});
+  loss.bias = checked("bias", bias, {loss.symbols});
+  loss.targets = checked("targets", targets, {loss.rows});
+  loss.nats = checked("nats", nats, {});
+  for (int i = 0; i < loss.rows; ++i)
+    require(loss.targets[i] >= 0 && loss.targets[i] < loss.symbols,
+            "target " + std::to_string(loss.targets[i]) + " is not one of " + std::to_string(loss.symbols) + " symbols");
+
+  nb::gil_scoped_release unlocked;
+  auto window = std::make_unique<LossWindow>(loss, threads);
+  window->forward();
+  return window;
+}
+
+void loss_backward(LossWindow& window, const Maybe<Input>& mask, const Input& weight, const Output& d_x, const Output& d_weight,
+                   const Output& d_bias) {
+  Loss& loss = window.loss;
+  loss.mask = checked("mask", mask, {loss.rows, loss.hidden});
+  loss.weight = checked("weight", weight, {loss.symbols, loss.hidden});
+  loss.d_x = checked("d_x", d_x, {loss.rows, loss.hidden});
+  loss.d_weight = checked("d_weight", d_weight, {loss.symbols, loss.hidden});
+  loss.d_bias = checked("d_bias", d_bias, {loss.symbols});
+
+  nb::gil_scoped_release unlocked;
+  window.backward();
+}
+
 }  // namespace
 }  // namespace charrnn
 
@@ -186,6 +227,12 @@ NB_MODULE(_native, module) {
   module.def("adamw", &adamw, "threads"_a, "weights"_a.noconvert(), "gradients"_a.noconvert(), "means"_a.noconvert(),
              "squares"_a.noconvert(), "rate"_a, "decay"_a, "beta1"_a, "beta2"_a, "epsilon"_a, "mean_scale"_a, "square_scale"_a,
              "Update one parameter and its moments in place.");
+  nb::class_<LossWindow>(module, "LossWindow", "What loss_forward keeps for loss_backward.");
+  module.def("loss_forward", &loss_forward, "precision"_a, "threads"_a, "x"_a.noconvert(), "mask"_a.noconvert().none(),
+             "weight"_a.noconvert(), "bias"_a.noconvert(), "targets"_a.noconvert(), "nats"_a.noconvert(),
+             "Write the mean nats of the targets under a linear decoder of x * mask into `nats`.");
+  module.def("loss_backward", &loss_backward, "window"_a, "mask"_a.noconvert().none(), "weight"_a.noconvert(), "d_x"_a.noconvert(),
+             "d_weight"_a.noconvert(), "d_bias"_a.noconvert(), "Fill the gradients of the mean that loss_forward gave.");
   module.def("isa", [] { return kernels().name; }, "Name of the instruction set in use.");
   module.def("has_fast_bf16", [] { return kernels().native_bf16; }, "Whether bf16 is faster than fp32 here.");
   module.def("available_isas", &available, "Names of all instruction sets that this machine can run, slowest first.");

@@ -28,6 +28,8 @@ __attribute__((noinline)) void multiply_transposed(const float* left, const floa
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
     for (int c = 0; c < C; ++c) sum[r][c] = Vec{};
+  for (int r = 0; r < R && out[r]; ++r)
+    for (int c = 0; c < C; ++c) __builtin_prefetch(out[r] + column + c * width, 1);
   for (int k = 0; k < depth; ++k, left += width, right += width) {
     Vec b[C];
 #pragma GCC unroll 8
@@ -39,16 +41,18 @@ __attribute__((noinline)) void multiply_transposed(const float* left, const floa
       for (int c = 0; c < C; ++c) sum[r][c] = P::multiply_add(a, b[c], sum[r][c]);
     }
   }
+  alignas(64) float tile[R * C * width];  // an edge that is written float by float must not pull the sums out of their registers
 #pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) {
-    if (!out[r]) continue;  // a padded unit
+  for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
+    for (int c = 0; c < C; ++c) store(tile + (r * C + c) * width, sum[r][c]);
+  for (int r = 0; r < R && out[r]; ++r)  // null: a padded unit
     for (int c = 0; c < C; ++c) {
       int at = column + c * width, n = columns - at;
       float* p = out[r] + at;
-      store_part(p, accumulate ? load_part(p, n) + sum[r][c] : sum[r][c], n);
+      Vec v = load(tile + (r * C + c) * width);
+      store_part(p, accumulate ? load_part(p, n) + v : v, n);
     }
-  }
 }
 
 // Packs `vectors` columns vectors of rows [0, rows) for multiply_transposed: [vector][lane][width].
@@ -92,19 +96,16 @@ inline void transpose_tiles(float* packed, int depth, float* to) {  // (depth, w
 }
 #endif
 
-// d_weight (G*H, N) = d_gates (T*B, G of the slots)^T @ right (T*B, N): this thread's share of the rows.
-template <class C, class P>
-void weight_gradient(const Layer& layer, const Team& team, int first_slot, const int* gate_of_slot,
-                     const typename P::Element* right, int right_stride, int columns, float* d_weight) {
-  typedef typename P::Element Element;
-  const int vectors = (columns + width - 1) / width;
+// out (rows of the left vectors, columns) = left (total, M vectors)^T @ right (total, columns), for some vectors of either.
+// left_of(m): where vector m of left's first row lies. out_of(m, r): row r of its result, or null for a padded one.
+template <class P, class LeftOf, class OutOf>
+void transposed_product(long total, Range left_vectors, LeftOf left_of, long left_stride, Range right_vectors,
+                        const typename P::Element* right, long right_stride, int columns, float* scratch, OutOf out_of) {
+  if (left_vectors.begin == left_vectors.end || right_vectors.begin == right_vectors.end) return;
+  const int vectors = right_vectors.end - right_vectors.begin, first_column = right_vectors.begin * width;
   const long vector_stride = (long)gradient_depth * width + width;  // not a multiple of the page: fewer cache conflicts
-  float* packed_left = layer.scratch + team.index * layer.scratch_floats;
+  float* packed_left = scratch;
   float* packed_right = packed_left + 2 * gradient_depth * width;  // a second left for tiles
-  const Element* d_gates = (const Element*)layer.gates + first_slot * width;
-  const long total = (long)layer.steps * layer.batch;
-  const Range mine = share(layer.blocks * C::gates, team);
-  if (mine.begin == mine.end) return;
 
   for (long row = 0; row < total; row += gradient_depth * P::per_lane) {
     const int rows = (int)(total - row < gradient_depth * P::per_lane ? total - row : gradient_depth * P::per_lane);
@@ -116,38 +117,48 @@ void weight_gradient(const Layer& layer, const Team& team, int first_slot, const
       for (int v = 0; v < vectors; ++v) store(packed_right + v * vector_stride + k * width, Vec{});
     }
 #endif
-    pack_columns<P>(right + row * right_stride, right_stride, rows, vectors, packed_right, vector_stride);
-    for (int m = mine.begin; m < mine.end; ++m) {
-      const int block = m / C::gates, slot = m % C::gates;
-      pack_columns<P>(d_gates + row * layer.gate_stride + (block * C::slots + slot) * width, layer.gate_stride, rows, 1,
-                      packed_left, 0);
+    pack_columns<P>(right + row * right_stride + first_column, right_stride, rows, vectors, packed_right, vector_stride);
+    for (int m = left_vectors.begin; m < left_vectors.end; ++m) {
+      pack_columns<P>(left_of(m) + row * left_stride, left_stride, rows, 1, packed_left, 0);
       float* out[width];
-      for (int r = 0; r < width; ++r) {
-        int unit = block * width + r;
-        out[r] = unit < layer.hidden ? d_weight + ((long)gate_of_slot[slot] * layer.hidden + unit) * columns : nullptr;
-      }
+      for (int r = 0; r < width; ++r) out[r] = out_of(m, r);
 #if defined(CHARRNN_AMX)
       if constexpr (on_tiles<P>) {
         float* rows_of_lanes = packed_left + gradient_depth * width;
         transpose_tiles(packed_left, whole_depth, rows_of_lanes);
-        in_parts(0, vectors, most_columns, [&](int v, int n) {
-          with_constant<most_columns>(n, [&](auto count) {
-            multiply_transposed_tiles<decltype(count)::value>(rows_of_lanes, packed_right + v * vector_stride, vector_stride,
-                                                              whole_depth, out, v * width, columns, row > 0);
+        in_parts(0, vectors, most_columns<P>, [&](int v, int n) {
+          with_constant<most_columns<P>>(n, [&](auto count) {
+            multiply_transposed_tiles<decltype(count)::value>(rows_of_lanes, packed_right + v * vector_stride, vector_stride, whole_depth,
+                                                              out, first_column + v * width, columns, row > 0);
           });
         });
         continue;
       }
 #endif
-      for (int r = 0; r < width; r += gradient_rows)
+      for (int r = 0; r < width && out[r]; r += gradient_rows)
         in_parts(0, vectors, gradient_columns, [&](int v, int n) {
           with_constant<gradient_columns>(n, [&](auto count) {
-            multiply_transposed<P, gradient_rows, decltype(count)::value>(
-                packed_left + r, packed_right + v * vector_stride, vector_stride, depth, out + r, v * width, columns, row > 0);
+            multiply_transposed<P, gradient_rows, decltype(count)::value>(packed_left + r, packed_right + v * vector_stride, vector_stride,
+                                                                          depth, out + r, first_column + v * width, columns, row > 0);
           });
         });
     }
   }
+}
+
+// d_weight (G*H, N) = d_gates (T*B, G of the slots)^T @ right (T*B, N): this thread's share of the rows.
+template <class C, class P>
+void weight_gradient(const Layer& layer, const Team& team, int first_slot, const int* gate_of_slot,
+                     const typename P::Element* right, int right_stride, int columns, float* d_weight) {
+  const auto* d_gates = (const typename P::Element*)layer.gates + first_slot * width;
+  transposed_product<P>(
+      (long)layer.steps * layer.batch, share(layer.blocks * C::gates, team),
+      [&](int m) { return d_gates + (m / C::gates * C::slots + m % C::gates) * width; }, layer.gate_stride,
+      {0, (columns + width - 1) / width}, right, right_stride, columns, layer.scratch + team.index * layer.scratch_floats,
+      [&](int m, int r) {
+        const int unit = m / C::gates * width + r;
+        return unit < layer.hidden ? d_weight + ((long)gate_of_slot[m % C::gates] * layer.hidden + unit) * columns : nullptr;
+      });
 }
 
 // d_table[id] += d_gates of every row that looked id up; its column sums are the gradient of the recurrent bias.

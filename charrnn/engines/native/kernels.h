@@ -6,6 +6,7 @@
 #include "cells.h"
 #include "gradients.h"
 #include "layer.h"
+#include "packing.h"
 #include "product.h"
 #include "threads.h"
 
@@ -15,23 +16,16 @@ using charrnn::Precision;
 
 // --- weights, in the order the products read them ---
 
-// (blocks, K lanes, gates, width): what one block of hidden units needs of weight (G*H, columns), one lane of all its gates after another.
+// (blocks, groups, K lanes, gates together, width): what one block of hidden units needs of weight (G*H, columns), for each group of
+// gates that one product takes.
 template <class C, class P>
 void pack_forward(const float* weight, int columns, int lanes, int hidden, const int* gate_of_slot, float* packed, Range blocks) {
+  constexpr int together = gates_together<P>(C::gates);
   for (int u = blocks.begin; u < blocks.end; ++u)
-    for (int s = 0; s < C::gates; ++s)
-      for (int l = 0; l < width; ++l) {
-        typename P::Element* to = (typename P::Element*)(packed + ((long)u * lanes * C::gates + s) * width + l);
-        const int step = C::gates * width * P::per_lane;  // elements from lane to lane
-        const int unit = u * width + l, used = unit < hidden ? columns : 0;
-        const float* row = weight + ((long)gate_of_slot[s] * hidden + unit) * columns;
-        for (int k = 0; k < lanes; ++k)
-          for (int p = 0; p < P::per_lane; ++p) {
-            int column = k * P::per_lane + p;
-            float value = column < used ? row[column] : 0.0f;
-            to[(long)k * step + p] = P::element(value);
-          }
-      }
+    for (int s = 0; s < C::gates; ++s) {
+      float* to = packed + (((long)u * C::gates + s / together * together) * lanes + s % together) * width;
+      pack_units<P>(weight + (long)gate_of_slot[s] * hidden * columns, u * width, hidden, columns, to, together * width);
+    }
 }
 
 // (vectors, K lanes, width) with K = (block, gate, width): columns of weight (G*H, columns), in groups as backward reads them.
@@ -68,26 +62,6 @@ void pack_table(const Layer& layer, Range rows) {
   }
 }
 
-// Rows of the caller's (rows, columns) array, times a mask, as elements.
-template <class P>
-void convert_rows(const float* from, const float* mask, int columns, typename P::Element* to, int to_stride, Range rows) {
-  for (long r = rows.begin; r < rows.end; ++r)
-    for (int at = 0; at < columns; at += width) {
-      Vec v = load_part(from + r * columns + at, columns - at);
-      if (mask) v *= load_part(mask + r * columns + at, columns - at);
-      P::store_elements(to + r * to_stride + at, v);
-    }
-}
-
-// Copies (rows, columns) between the caller's array and a padded one.
-inline void copy_rows(const float* from, int from_stride, float* to, int to_stride, int columns, Range rows, bool pad) {
-  for (long r = rows.begin; r < rows.end; ++r)
-    for (int at = 0; at < columns; at += width) {
-      Vec v = from ? load_part(from + r * from_stride + at, columns - at) : Vec{};
-      store_part(to + r * to_stride + at, v, pad ? width : columns - at);
-    }
-}
-
 // --- one time step ---
 
 template <class C, class P>
@@ -106,28 +80,30 @@ INLINE Place<P> place(const Layer& layer, int t, int row, int block) {
   return at;
 }
 
-// h, carry and gates of step t: for each block of units and a few rows, all gates in registers, then the cell.
+// h, carry and gates of step t: for each block of units and a few rows, the sums of all gates, then the cell.
 template <class C, class P>
 void forward_step(const Layer& layer, int t, Range rows, Range blocks) {
   typedef typename P::Element Element;
-  constexpr int tile_stride = C::slots * width;
-  alignas(64) float tile[most_rows<P> * tile_stride] = {};
+  constexpr int tile_stride = C::slots * width, together = gates_together<P>(C::gates), part = most_rows<P>(together);
+  alignas(64) float tile[part * tile_stride] = {};
   const int h_lanes = layer.blocks * width / P::per_lane, x_lanes = layer.input_blocks * width / P::per_lane;
   const long first_row = (long)t * layer.batch;
-  for (int u = blocks.begin; u < blocks.end; ++u) {
-    const float* packed_ih = (const float*)layer.packed_ih + (long)u * x_lanes * C::gates * width;
-    const float* packed_hh = (const float*)layer.packed_hh + (long)u * h_lanes * C::gates * width;
-    in_parts(rows.begin, rows.end, most_rows<P>, [&](int row, int count) {
+  for (int u = blocks.begin; u < blocks.end; ++u)
+    in_parts(rows.begin, rows.end, part, [&](int row, int count) {
       const Element* h = (const Element*)layer.h_rows + (first_row + row) * layer.h_stride;
-      if (layer.inputs) {
-        const Element* x = (const Element*)layer.x_rows + (first_row + row) * layer.x_stride;
-        if (C::input_slot)
-          for (int r = 0; r < count; ++r) store(tile + r * tile_stride, Vec{});
-        multiply_rows<P, C::gates>(count, {(const float*)x, layer.x_stride / P::per_lane, 1, x_lanes, 0}, packed_ih,
-                                   tile + C::input_slot * width, tile_stride, false);
+      const Element* x = layer.inputs ? (const Element*)layer.x_rows + (first_row + row) * layer.x_stride : nullptr;
+      if (layer.inputs && C::input_slot)
+        for (int r = 0; r < count; ++r) store(tile + r * tile_stride, Vec{});
+      for (int s = 0; s < C::gates; s += together) {
+        const long group = (long)u * C::gates + s;
+        if (layer.inputs)
+          multiply_rows<P, together>(count, {(const float*)x, layer.x_stride / P::per_lane, 1, x_lanes, 0},
+                                     (const float*)layer.packed_ih + group * x_lanes * width, tile + (s + C::input_slot) * width,
+                                     tile_stride, false);
+        multiply_rows<P, together>(count, {(const float*)h, layer.h_stride / P::per_lane, 1, h_lanes, 0},
+                                   (const float*)layer.packed_hh + group * h_lanes * width, tile + s * width, tile_stride,
+                                   layer.inputs > 0);
       }
-      multiply_rows<P, C::gates>(count, {(const float*)h, layer.h_stride / P::per_lane, 1, h_lanes, 0}, packed_hh, tile,
-                                 tile_stride, layer.inputs > 0);
       for (int r = 0; r < count; ++r) {
         const long id = layer.ids ? layer.ids[first_row + row + r] : 0;
         const float* fixed = layer.packed_table + (id * layer.blocks + u) * tile_stride;
@@ -140,22 +116,22 @@ void forward_step(const Layer& layer, int t, Range rows, Range blocks) {
         store_part(layer.out + (first_row + row + r) * layer.hidden + u * width, result, layer.hidden - u * width);
       }
     });
-  }
 }
 
 // The gates of step t turn into their gradients; at t = -1 the gradient of the initial h comes out.
 template <class C, class P>
 void backward_step(const Layer& layer, int t, Range rows, Range blocks) {
   typedef typename P::Element Element;
-  constexpr int tile_stride = most_columns * width, segment = C::gates * width / P::per_lane, all = C::slots * width / P::per_lane;
+  constexpr int tile_stride = most_columns<P> * width, segment = C::gates * width / P::per_lane, all = C::slots * width / P::per_lane;
   constexpr bool whole = C::gates == C::slots;
-  alignas(64) float tile[most_rows<P> * tile_stride] = {};
+  constexpr int part = most_rows<P>(most_columns<P>);
+  alignas(64) float tile[part * tile_stride] = {};
   const long column_lanes = (long)layer.blocks * segment;
   const Element* d_gates = (const Element*)layer.gates + (long)(t + 1) * layer.batch * layer.gate_stride;
-  in_parts(blocks.begin, blocks.end, most_columns, [&](int u, int columns) {
-    in_parts(rows.begin, rows.end, most_rows<P>, [&](int row, int count) {
+  in_parts(blocks.begin, blocks.end, most_columns<P>, [&](int u, int columns) {
+    in_parts(rows.begin, rows.end, part, [&](int row, int count) {
       if (t + 1 < layer.steps)
-        with_constant<most_columns>(columns, [&](auto c) {
+        with_constant<most_columns<P>>(columns, [&](auto c) {
           multiply_rows<P, decltype(c)::value>(
               count, {(const float*)(d_gates + (long)row * layer.gate_stride), layer.gate_stride / P::per_lane, whole ? 1 : layer.blocks,
                       whole ? (int)column_lanes : segment, all},
@@ -183,14 +159,15 @@ void backward_step(const Layer& layer, int t, Range rows, Range blocks) {
 template <class C, class P>
 void input_gradient(const Layer& layer, Range rows) {
   typedef typename P::Element Element;
-  constexpr int tile_stride = most_columns * width, segment = C::gates * width / P::per_lane, all = C::slots * width / P::per_lane;
-  alignas(64) float tile[most_rows<P> * tile_stride];
+  constexpr int tile_stride = most_columns<P> * width, segment = C::gates * width / P::per_lane, all = C::slots * width / P::per_lane;
+  constexpr int part = most_rows<P>(most_columns<P>);
+  alignas(64) float tile[part * tile_stride];
   const long column_lanes = (long)layer.blocks * segment;
   const Element* d_gates = (const Element*)layer.gates + C::input_slot * width;
-  in_parts(rows.begin, rows.end, most_rows<P> * 8, [&](int first_row, int some_rows) {  // these stay in cache for all columns
-    in_parts(0, layer.input_blocks, most_columns, [&](int v, int columns) {
-      in_parts(first_row, first_row + some_rows, most_rows<P>, [&](int row, int count) {
-        with_constant<most_columns>(columns, [&](auto c) {
+  in_parts(rows.begin, rows.end, part * 8, [&](int first_row, int some_rows) {  // these stay in cache for all columns
+    in_parts(0, layer.input_blocks, most_columns<P>, [&](int v, int columns) {
+      in_parts(first_row, first_row + some_rows, part, [&](int row, int count) {
+        with_constant<most_columns<P>>(columns, [&](auto c) {
           multiply_rows<P, decltype(c)::value>(
               count, {(const float*)(d_gates + (long)row * layer.gate_stride), layer.gate_stride / P::per_lane,
                       C::gates == C::slots ? 1 : layer.blocks, C::gates == C::slots ? (int)column_lanes : segment, all},
@@ -255,12 +232,12 @@ void backward_window(const Layer& layer, Team& team) {
 
   // Packed in the groups of columns that backward_step reads: of this share when the units are split, else of all.
   int group = 0;
-  in_parts(blocks.begin, blocks.end, most_columns, [&](int first, int count) {
+  in_parts(blocks.begin, blocks.end, most_columns<P>, [&](int first, int count) {
     if (layer.split_hidden || group++ % team.count == team.index)
       pack_backward<C, P>(layer, layer.weight_hh, layer.hidden, C::recurrent_gate, (float*)layer.packed_hh, first, count);
   });
   if (layer.d_x)
-    in_parts(0, layer.input_blocks, most_columns, [&](int first, int count) {
+    in_parts(0, layer.input_blocks, most_columns<P>, [&](int first, int count) {
       if (group++ % team.count == team.index)
         pack_backward<C, P>(layer, layer.weight_ih, layer.inputs, C::input_gate, (float*)layer.packed_ih, first, count);
     });

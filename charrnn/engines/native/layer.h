@@ -13,7 +13,8 @@ enum class Cell { lstm, gru, rnn_tanh, rnn_relu };
 enum class Precision { fp32, bf16 };
 
 struct Team;  // the threads that work on this layer together (threads.h)
-struct AdamW;
+struct Loss;  // decoder and loss (loss.h)
+struct AdamW;  // the optimizer's step (adamw.h)
 
 // Number of gates in torch's parameters, and of vectors kept per block. A GRU keeps four, n(h), r, z, n(x), because its
 // candidate multiplies the recurrent part alone by r: the recurrent product owns the first three, the input product the last three.
@@ -57,10 +58,26 @@ struct Kernels {
   bool native_bf16;                                  // false: bf16 works, but fp32 is faster
   void (*forward)(const Layer&, Team&);
   void (*backward)(const Layer&, Team&);
+  void (*loss_forward)(const Loss&, Team&);
+  void (*loss_backward)(const Loss&, Team&);
   void (*adamw)(const AdamW&, Team&);
 };
 
-// Columns of the right-hand side of a weight gradient are packed this many rows at a time.
+// Columns of the right-hand side of a weight gradient are packed this many rows at a time, in this much scratch.
 constexpr int gradient_depth = 256;
+constexpr std::size_t gradient_scratch(std::size_t vectors, int width) {
+  return (vectors * (gradient_depth + 1) + 2 * gradient_depth) * width;
+}
+
+// Rows whose logits lie in scratch at a time, at most.
+constexpr std::size_t most_loss_rows = 128;
+
+// A row of `bytes`, in whole cache lines. Long rows take an odd number of them: rows a power of two apart would all
+// compete for the same few lines of the first cache.
+constexpr std::size_t row_bytes(std::size_t bytes) {
+  const std::size_t lines = (bytes + 63) / 64;
+  return (lines >= 16 ? lines | 1 : lines) * 64;
+}
+constexpr std::size_t spare_rows = 15;  // a product on tiles reads 16 rows, whatever it needs
 
 }  // namespace charrnn

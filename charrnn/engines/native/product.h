@@ -7,9 +7,15 @@
 
 namespace {
 
-// 6 rows x 4 vectors, 4 weights and a broadcast fill 32 registers; 3 x 4 fill 16.
-constexpr int register_rows = registers == 32 ? 6 : 3;
-constexpr int most_columns = 4;
+// Rows of a product that is `columns` vectors wide: the sums, one weight for each column and a broadcast fill the registers. More rows
+// use each weight more often on its way from the caches, so no product is wider than it must be.
+constexpr int register_rows(int columns) {
+  if (registers == 32) return columns <= 3 ? 8 : 6;
+  return columns <= 2 ? 6 : columns == 3 ? 4 : 3;
+}
+
+// Weights are fetched this many lanes ahead of their use: some 300 cycles, what the third cache takes.
+constexpr int prefetched_lanes = 24;
 
 // A number known to the compiler, chosen at run time: calls f(Constant<n>) for 1 <= n <= Most.
 template <int N> struct Constant { static constexpr int value = N; };
@@ -51,6 +57,8 @@ __attribute__((noinline)) void multiply(const Rows& rows, const float* packed, f
   for (int s = 0; s < rows.segments; ++s, segment += rows.segment_stride) {
     const float* a = segment;
     for (int k = 0; k < rows.segment_lanes; ++k, ++a, packed += C * width) {
+#pragma GCC unroll 8
+      for (int c = 0; c < C; ++c) __builtin_prefetch(packed + (prefetched_lanes * C + c) * width);
       Vec b[C];
 #pragma GCC unroll 8
       for (int c = 0; c < C; ++c) b[c] = load(packed + c * width);
@@ -96,15 +104,17 @@ struct Tiles {
 };
 #endif
 
-// Rows that one product takes at most, and that a tile has room for.
-template <class P> constexpr int most_rows = on_tiles<P> ? 16 : register_rows;
+// Rows that one product takes at most; vectors of columns that are packed together; gates of `all` in one product.
+template <class P> constexpr int most_rows(int columns) { return on_tiles<P> ? 16 : register_rows(columns); }
+template <class P> constexpr int most_columns = on_tiles<P> ? 4 : registers == 32 ? 3 : 2;
+template <class P> constexpr int gates_together(int all) { return on_tiles<P> || all < 4 ? all : 2; }
 
 template <class P, int C>
 INLINE void multiply_rows(int count, const Rows& rows, const float* packed, float* tile, int tile_stride, bool accumulate) {
 #if defined(CHARRNN_AMX)
   if constexpr (on_tiles<P>) return multiply_tiles<C>(rows, packed, tile, tile_stride, accumulate);
 #endif
-  with_constant<register_rows>(count, [&](auto n) {
+  with_constant<register_rows(C)>(count, [&](auto n) {
     multiply<P, decltype(n)::value, C>(rows, packed, tile, tile_stride, accumulate);
   });
 }

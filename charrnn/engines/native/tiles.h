@@ -76,27 +76,4 @@ INLINE void store_sums(float* to, long stride) {
   if constexpr (C > 3) _tile_stored(3, to + 3 * width, stride * 4);
 }
 
-// 16 x 16 floats turned about their diagonal: blocks of 8, 4, 2 and 1 change places.
-template <int Distance>
-INLINE void exchange(Vec (&rows)[width]) {
-  Int low, high;
-  for (int l = 0; l < width; ++l) {
-    low[l] = l & Distance ? width + l - Distance : l;
-    high[l] = l & Distance ? width + l : l + Distance;
-  }
-#pragma GCC unroll 16
-  for (int i = 0; i < width; ++i)
-    if (!(i & Distance)) {
-      Vec a = rows[i], b = rows[i + Distance];
-      rows[i] = __builtin_shuffle(a, b, low);
-      rows[i + Distance] = __builtin_shuffle(a, b, high);
-    }
-}
-INLINE void transpose(Vec (&rows)[width]) {
-  exchange<8>(rows);
-  exchange<4>(rows);
-  exchange<2>(rows);
-  exchange<1>(rows);
-}
-
 }  // namespace

@@ -73,6 +73,38 @@ INLINE Vec reciprocal(Vec x) { return 1.0f / x; }
 INLINE Vec rough_reciprocal(Vec x) { return 1.0f / x; }
 #endif
 
+// width x width floats turned about their diagonal: squares of 8, 4, 2 and 1 change places.
+INLINE Vec shuffle(Vec a, Vec b, Int from) {
+#if defined(__clang__)
+  Vec v;
+  for (int l = 0; l < width; ++l) v[l] = from[l] < width ? a[from[l]] : b[from[l] - width];
+  return v;
+#else
+  return __builtin_shuffle(a, b, from);
+#endif
+}
+template <int Distance>
+INLINE void exchange(Vec (&rows)[width]) {
+  Int low, high;
+  for (int l = 0; l < width; ++l) {
+    low[l] = l & Distance ? width + l - Distance : l;
+    high[l] = l & Distance ? width + l : l + Distance;
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < width; ++i)
+    if (!(i & Distance)) {
+      Vec a = rows[i], b = rows[i + Distance];
+      rows[i] = shuffle(a, b, low);
+      rows[i + Distance] = shuffle(a, b, high);
+    }
+}
+INLINE void transpose(Vec (&rows)[width]) {
+  if constexpr (width > 8) exchange<8>(rows);
+  if constexpr (width > 4) exchange<4>(rows);
+  exchange<2>(rows);
+  exchange<1>(rows);
+}
+
 // --- bfloat16: the upper half of a float, rounded to nearest even ---
 
 INLINE Bits round_to_upper_half(Vec x) {
@@ -95,7 +127,6 @@ struct Fp32 {
   typedef float Element;
   static constexpr int per_lane = 1;
   static constexpr bool precise = true;
-  static INLINE Element element(float x) { return x; }
   static INLINE Vec load_elements(const Element* p) { return load(p); }
   static INLINE void store_elements(Element* p, Vec v) { store(p, v); }
   static INLINE Vec broadcast_lane(const float* p) { return broadcast(*p); }
@@ -109,11 +140,6 @@ struct Bf16 {
   typedef std::uint16_t Element;
   static constexpr int per_lane = 2;
   static constexpr bool precise = false;
-  static INLINE Element element(float x) {
-    std::uint32_t b;
-    std::memcpy(&b, &x, sizeof b);
-    return x == x ? (b + 0x7fffu + (b >> 16 & 1u)) >> 16 : 0x7fc0u;
-  }
   static INLINE Vec load_elements(const Element* p) { Half h; std::memcpy(&h, p, sizeof h); return from_half(h); }
   static INLINE void store_elements(Element* p, Vec v) { Half h = to_half(v); std::memcpy(p, &h, sizeof h); }
   static INLINE Vec broadcast_lane(const float* p) {

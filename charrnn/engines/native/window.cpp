@@ -1,5 +1,7 @@
 #include "window.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "instruction_set.h"
@@ -9,14 +11,14 @@ namespace charrnn {
 namespace {
 
 constexpr std::size_t cache_line = 64;
-constexpr std::size_t spare_rows = 15;  // a product on tiles reads 16 rows, whatever it needs
 
-// A row of `bytes`, in whole cache lines. Long rows take an odd number of them: rows a power of two apart would all
-// compete for the same few lines of the first cache.
-std::size_t row_bytes(std::size_t bytes) {
-  std::size_t lines = (bytes + cache_line - 1) / cache_line;
-  if (lines >= 16) lines |= 1;
-  return lines * cache_line;
+// Of one core; where the system does not tell, what most of them have.
+std::size_t second_cache_bytes() {
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+  static const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+  if (bytes > 0) return bytes;
+#endif
+  return std::size_t(1) << 20;
 }
 
 }  // namespace
@@ -29,10 +31,15 @@ T* Window::take(std::size_t count) {
 
 std::size_t Window::padded(int units) const { return std::size_t((units + kernels_.width - 1) / kernels_.width) * kernels_.width; }
 
-// Batch rows need no barrier between steps, so they are split when each thread gets enough to work on all its registers. Splitting the
-// hidden units halves the weights that a thread sees; with these kernels that was never faster, even when half fits its cache.
+// Splitting the batch rows needs no barrier between steps, but each thread then reads all weights for its rows alone. That is as fast
+// while they stay in its second cache, or while the rows are many; else the hidden units are split, and each thread reads its share of
+// the weights for all rows.
 void Window::plan_threads(int threads) {
-  layer.split_hidden = layer.blocks >= threads && layer.batch < 6 * threads;
+  const std::size_t columns = layer.blocks + layer.input_blocks, element = layer.precision == Precision::fp32 ? 4 : 2;
+  const std::size_t weights = gates_of(layer.cell) * padded(layer.hidden) * columns * kernels_.width * element;
+  const int rows = layer.batch / threads;
+  const bool rows_suffice = rows >= 6 && (weights <= second_cache_bytes() / 4 * 3 || rows >= 32);
+  layer.split_hidden = layer.blocks >= threads && !rows_suffice;
   const int parts = layer.split_hidden ? layer.blocks : std::max(layer.batch, layer.blocks);
   threads_ = std::clamp(threads, 1, std::max(1, parts));
 }
@@ -71,7 +78,7 @@ void Window::backward(int threads) {
   plan_threads(threads);
   const std::size_t hidden = padded(layer.hidden), vectors = std::max(layer.blocks, layer.input_blocks);
   layer.d_carry = take<float>(layer.batch * hidden);
-  layer.scratch_floats = (vectors * (gradient_depth + 1) + 2 * gradient_depth) * kernels_.width;
+  layer.scratch_floats = gradient_scratch(vectors, kernels_.width);
   layer.scratch = take<float>(threads_ * layer.scratch_floats);
   run(threads_, [this](Team& team) { kernels_.backward(layer, team); });
   buffers_.clear();
