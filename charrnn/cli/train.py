@@ -219,7 +219,7 @@ def train(
             parser=parse_size,
             metavar="N",
             help="Characters that each reads, about.",
-            show_default="4 % of the time",
+            show_default="3 % of the time",
             rich_help_panel=TRAINING,
         ),
     ] = None,

@@ -34,16 +34,16 @@ from charrnn.vocabulary import Ids
 
 EVALUATIONS = 10
 REPORTS = 400
-EVALUATION_SHARE = 0.04
+EVALUATION_SHARE = 0.03
 """Of the budget, for all evaluations during training together."""
 FINAL_SHARE = 0.08
 """Of the budget, at most, for the final evaluation."""
 FINAL_READINGS = 2.5
 """A final evaluation reads its characters about this often: until the states settle, and in
 windows."""
-CALIBRATION_SHARE = 0.05
+CALIBRATION_SHARE = 0.025
 """Of the budget, for measuring before the first step; at most BUDGET_CALIBRATION_S."""
-BUDGET_CALIBRATION_S = 6.0
+BUDGET_CALIBRATION_S = 3.0
 STEPS_CALIBRATION_S = 0.3
 """Seconds for measuring where no budget depends on it, only the choice of a precision."""
 HOPELESS = 2.0
