@@ -16,7 +16,8 @@ from charrnn.engines.choice import MISSING, Kind, candidates, make_engine, nativ
 from charrnn.model.config import ModelConfig
 from charrnn.scoring import CHUNK, STREAMS
 from charrnn.training.benchmark import make_trainers
-from charrnn.training.config import OptimizerConfig, TrainingConfig, default_threads
+from charrnn.engines.config import default_threads
+from charrnn.training.config import OptimizerConfig, TrainingConfig
 from charrnn.training.evaluation import TorchScorer
 from charrnn.training.plan import DEFAULT_BUDGET_S, CorpusPlan, Plan, TrainingRequest
 from charrnn.training.timing import mean_seconds, median_seconds

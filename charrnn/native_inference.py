@@ -1,0 +1,115 @@
+"""The native maker of a Network, and the fastest maker that there is here. No torch.
+
+Its results are the same to the bit on every machine and for any number of threads and streams.
+Where the compiled module is missing, numpy does the same, more slowly.
+"""
+
+import contextlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn.checkpoint import Weights
+from charrnn.engines.config import SamplingPrecision, default_threads
+from charrnn.inference import Array, Network, NumpyNetwork, State, input_table, zero_state
+from charrnn.model.config import ModelConfig
+
+with contextlib.suppress(ImportError):  # the package may have been installed without a compiler
+    from charrnn.engines import _native
+
+BYTES_OF_WEIGHT: dict[SamplingPrecision, int] = {"fp32": 4, "bf16": 2, "int8": 1}
+BYTES_OF_THREAD = 384 << 10
+"""Below this share of the weights, meeting the other threads costs more than they save."""
+MOST_THREADS = 8
+
+
+def make_network(
+    config: ModelConfig,
+    weights: Weights,
+    precision: SamplingPrecision = "fp32",
+    threads: int | None = None,
+) -> Network:
+    """The fastest network here; threads=None suits them to its size."""
+    if "_native" not in globals():
+        return NumpyNetwork(config, weights, precision)
+    return NativeNetwork(config, weights, precision, threads or sampling_threads(config, precision))
+
+
+def sampling_threads(config: ModelConfig, precision: SamplingPrecision) -> int:
+    """How many threads pay for one stream."""
+    size = config.num_parameters() * BYTES_OF_WEIGHT[precision]
+    return max(1, min(size // BYTES_OF_THREAD, default_threads(), MOST_THREADS))
+
+
+class NativeNetwork:
+    """Our C++ kernels; see docs/native-engine.md. The weights are packed once, when it is made."""
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        weights: Weights,
+        precision: SamplingPrecision = "fp32",
+        threads: int = 1,
+    ) -> None:
+        self.config = config
+        self.precision = precision
+
+        def of_layers(name: str, first: int) -> list[Array]:
+            layers = range(first, config.num_layers)
+            return [np.ascontiguousarray(weights[f"rnn.{name}_l{layer}"]) for layer in layers]
+
+        self._sampler = _native.Sampler(
+            config.cell,
+            precision,
+            threads,
+            input_table(config, weights),
+            of_layers("weight_ih", 1),
+            of_layers("bias_ih", 1),
+            of_layers("weight_hh", 0),
+            of_layers("bias_hh", 0),
+            np.ascontiguousarray(weights["decoder.weight"]),
+            weights["decoder.bias"],
+        )
+
+    def initial_state(self, batch_size: int) -> State:
+        """Zeros, each (L, B, H)."""
+        return zero_state(self.config, batch_size)
+
+    def step(self, ids: NDArray[Any], state: State) -> tuple[Array, State]:
+        """See Network."""
+        logits = np.empty((len(ids), self.config.vocab_size), np.float32)
+        after = _copied(state)
+        self._sampler.read(_as_ids(ids)[None], *_h_and_c(after), logits)
+        return logits, after
+
+    def read(self, ids: NDArray[Any], state: State) -> State:
+        """See Network."""
+        after = _copied(state)
+        self._sampler.read(_as_ids(ids), *_h_and_c(after), None)
+        return after
+
+    def score(
+        self, inputs: NDArray[Any], targets: NDArray[Any], state: State
+    ) -> tuple[NDArray[np.float64], State]:
+        """See Network."""
+        nats = np.empty(targets.shape, np.float64)
+        after = _copied(state)
+        self._sampler.score(_as_ids(inputs), _as_ids(targets), *_h_and_c(after), nats)
+        return nats, after
+
+    def write(self, state: State, *arguments: Any) -> int:
+        """The whole loop that writes, in place; see Sampler.write in engines/_native.pyi."""
+        return self._sampler.write(*_h_and_c(state), *arguments)
+
+
+def _copied(state: State) -> State:
+    return tuple(np.array(part, np.float32, order="C") for part in state)
+
+
+def _h_and_c(state: State) -> tuple[Array, Array | None]:
+    return state[0], state[1] if len(state) > 1 else None
+
+
+def _as_ids(ids: NDArray[Any]) -> NDArray[np.int64]:
+    return np.ascontiguousarray(ids, np.int64)
