@@ -51,7 +51,9 @@ class NativeNetwork:
         weights: Weights,
         precision: SamplingPrecision = "fp32",
         threads: int = 1,
+        kernels: str = "",
     ) -> None:
+        """`kernels`: one of _native.sampler_kernels(), or the best."""
         self.config = config
         self.precision = precision
 
@@ -62,7 +64,6 @@ class NativeNetwork:
         self._sampler = _native.Sampler(
             config.cell,
             precision,
-            threads,
             input_table(config, weights),
             of_layers("weight_ih", 1),
             of_layers("bias_ih", 1),
@@ -70,7 +71,18 @@ class NativeNetwork:
             of_layers("bias_hh", 0),
             np.ascontiguousarray(weights["decoder.weight"]),
             weights["decoder.bias"],
+            kernels,
         )
+        self.threads = threads
+
+    @property
+    def threads(self) -> int:
+        """How many threads a call uses; its results do not depend on it."""
+        return self._sampler.threads
+
+    @threads.setter
+    def threads(self, threads: int) -> None:
+        self._sampler.threads = threads
 
     def initial_state(self, batch_size: int) -> State:
         """Zeros, each (L, B, H)."""

@@ -66,39 +66,39 @@ INLINE void filter(Candidates& all, int& count, F&& keep) {
   count = kept;
 }
 
-// Keeps the candidates in all.order, which come back in the order of their ids.
-INLINE void keep_ordered(Candidates& all, int& count) {
-  std::sort(all.order.begin(), all.order.end());
-  std::size_t at = 0;
-  filter(all, count, [&](int i) { return at < all.order.size() && all.order[at] == i && ++at; });
+// Whether candidate a is likelier than b; of equals the first is.
+struct Likelier {
+  const Candidates& all;
+  bool operator()(int a, int b) const { return all.logits[a] > all.logits[b] || (all.logits[a] == all.logits[b] && a < b); }
+};
+
+// Keeps the candidate `last` and all that are likelier.
+INLINE void keep_down_to(Candidates& all, int& count, int last) {
+  const float least = all.logits[last];
+  filter(all, count, [&](int i) { return all.logits[i] > least || (all.logits[i] == least && i <= last); });
 }
 
 INLINE void top_k(Candidates& all, int& count, int k) {
   if (count <= k) return;
   all.order.resize(count);
   for (int i = 0; i < count; ++i) all.order[i] = i;
-  auto likelier = [&](int a, int b) { return all.logits[a] > all.logits[b] || (all.logits[a] == all.logits[b] && a < b); };
-  std::nth_element(all.order.begin(), all.order.begin() + k, all.order.end(), likelier);
-  all.order.resize(k);
-  keep_ordered(all, count);
+  std::nth_element(all.order.begin(), all.order.begin() + (k - 1), all.order.end(), Likelier{all});
+  keep_down_to(all, count, all.order[k - 1]);
 }
 
 INLINE void top_p(Candidates& all, int& count, double p) {
   exponentials(all.logits.data(), count, highest_of(all.logits.data(), count), 1.0, all.weights.data());
   double total = 0;
   for (int i = 0; i < count; ++i) total += all.weights[i];
-  const double least = (1 - p) * total / count;  // all below this together are less than what may be left out
+  const double least = 0.5 * (1 - p) * total / count;  // all below this together are less than what may be left out
   all.order.clear();
   for (int i = 0; i < count; ++i)
-    if (all.weights[i] >= 0.5 * least) all.order.push_back(i);
-  std::sort(all.order.begin(), all.order.end(), [&](int a, int b) {
-    return all.logits[a] > all.logits[b] || (all.logits[a] == all.logits[b] && a < b);
-  });
+    if (all.weights[i] >= least) all.order.push_back(i);
+  std::sort(all.order.begin(), all.order.end(), Likelier{all});
   double sum = 0;
   std::size_t kept = 0;
   while (kept < all.order.size() && (kept == 0 || sum < p * total)) sum += all.weights[all.order[kept++]];
-  all.order.resize(kept);
-  keep_ordered(all, count);
+  keep_down_to(all, count, all.order[kept - 1]);
 }
 
 INLINE void min_p(Candidates& all, int& count, double p) {

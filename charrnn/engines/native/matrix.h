@@ -3,6 +3,8 @@
 // Each sum adds its products one after another in the order of the columns, whatever the instruction set and however many vectors
 // there are, so its last bit is the same everywhere. Compiled with -ffp-contract=off: only `fused` rounds once.
 #pragma once
+#include <algorithm>
+
 #include "network.h"
 #include "product.h"
 #include "vectors.h"
@@ -35,7 +37,7 @@ INLINE Vec fused(Vec a, Vec b, Vec sum) {
 }
 
 // How many streams share a pass over the weights: with `vectors` of the matrix their sums fill the registers.
-constexpr int streams_at_once(int vectors) { return registers == 32 ? 24 / vectors : 1; }
+constexpr int streams_at_once(int vectors) { return registers == 32 ? std::min(4, 24 / vectors) : 1; }
 
 struct Fp32Weights {
   typedef float Input;
@@ -114,19 +116,25 @@ struct Int8Weights {
   }
 };
 
-// to (S, R, width) = vectors [first, first + R), a whole group, times S rows of x.
+// Steps of one pass: so many that a group's weights stay in the first cache while all streams go over them.
+constexpr int steps_of_pass(int vectors) { return (24 << 10) / (vectors * width * 4); }
+
+// Vectors [first, first + R), a whole group, times S rows of x, over steps [begin, end). Sums wait in tile (S, R, width) from one pass
+// to the next; after the last it holds the products.
 template <class W, int R, int S>
-__attribute__((noinline)) void multiply_group(const Matrix& m, int first, const typename W::Input* x, long x_stride, float* to) {
+__attribute__((noinline)) void multiply_group(const Matrix& m, int first, const typename W::Input* x, long x_stride, int begin, int end,
+                                              float* tile) {
   typename W::Sum sum[S][R];
 #pragma GCC unroll 8
-  for (int r = 0; r < R; ++r) sum[0][r] = W::first(m, first + r);
+  for (int s = 0; s < S; ++s)
 #pragma GCC unroll 8
-  for (int s = 1; s < S; ++s)
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) sum[s][r] = sum[0][r];
+    for (int r = 0; r < R; ++r) {
+      if (begin == 0) sum[s][r] = W::first(m, first + r);
+      else std::memcpy(&sum[s][r], tile + (s * R + r) * width, sizeof(Vec));
+    }
   constexpr int bytes = width * 4;
-  const char* weights = m.packed.as<char>() + (long)first * m.steps * bytes;
-  for (int k = 0; k < m.steps; ++k, weights += R * bytes) {
+  const char* weights = m.packed.as<char>() + ((long)first * m.steps + (long)begin * R) * bytes;
+  for (int k = begin; k < end; ++k, weights += R * bytes) {
     typename W::Left left[S];
 #pragma GCC unroll 8
     for (int s = 0; s < S; ++s) left[s] = W::left(x + s * x_stride + k * W::columns);
@@ -138,7 +146,26 @@ __attribute__((noinline)) void multiply_group(const Matrix& m, int first, const 
 #pragma GCC unroll 8
   for (int s = 0; s < S; ++s)
 #pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) store(to + (s * R + r) * width, W::result(m, first + r, sum[s][r]));
+    for (int r = 0; r < R; ++r) {
+      if (end == m.steps) store(tile + (s * R + r) * width, W::result(m, first + r, sum[s][r]));
+      else std::memcpy(tile + (s * R + r) * width, &sum[s][r], sizeof(Vec));
+    }
+}
+
+// Streams that take turns in one pass over the weights.
+constexpr int streams_of_pass(int vectors) { return 8 * streams_at_once(vectors); }
+
+// tile (count, R, width) = the group times `count` rows of x, at most streams_of_pass(R).
+template <class W, int R>
+INLINE void multiply_streams(const Matrix& m, int first, const typename W::Input* x, long x_stride, int count, float* tile) {
+  constexpr int most = streams_at_once(R), pass = steps_of_pass(R);
+  if (count == 1) return multiply_group<W, R, 1>(m, first, x, x_stride, 0, m.steps, tile);
+  for (int begin = 0; begin < m.steps; begin += pass)
+    for (int stream = 0; stream < count; stream += most)
+      with_constant<most>(std::min(most, count - stream), [&](auto n) {
+        multiply_group<W, R, decltype(n)::value>(m, first, x + stream * x_stride, x_stride, begin, std::min(begin + pass, m.steps),
+                                                 tile + stream * R * width);
+      });
 }
 
 }  // namespace

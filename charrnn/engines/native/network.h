@@ -7,6 +7,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "layer.h"
@@ -97,7 +98,10 @@ struct NetworkKernels {
 constexpr int blocks_of_group(Cell cell) { return cell == Cell::lstm || cell == Cell::gru ? 2 : 8; }
 constexpr int decoder_group = 8;
 
-// The best kernels for the instruction set in use (instruction_set.h).
-const NetworkKernels& network_kernels();
+// Names of all that this machine can run, slowest first.
+std::vector<std::string> network_kernels();
+
+// Those called `name`; empty: the best, with no wider vectors than the instruction set in use (instruction_set.h) has.
+const NetworkKernels& network_kernels(const std::string& name);
 
 }  // namespace charrnn

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <stdexcept>
 
 #include "instruction_set.h"
 #include "philox.h"
@@ -23,23 +24,44 @@ extern const NetworkKernels network_avx512_vnni;
 extern const NetworkKernels network_avx_vnni;
 #endif
 
-const NetworkKernels& network_kernels() {
+namespace {
+
+// Those that this machine can run, slowest first.
+std::vector<const NetworkKernels*> runnable() {
+  std::vector<const NetworkKernels*> all{&network_portable};
 #if defined(CHARRNN_X86)
-  const int width = kernels().width;
-  if (width == 16) {
-#if defined(CHARRNN_AVX512_VNNI)
-    if (__builtin_cpu_supports("avx512vnni")) return network_avx512_vnni;
-#endif
-    return network_avx512;
-  }
-  if (width == 8) {
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    all.push_back(&network_avx2);
 #if defined(CHARRNN_AVX_VNNI)
-    if (__builtin_cpu_supports("avxvnni")) return network_avx_vnni;
+    if (__builtin_cpu_supports("avxvnni")) all.push_back(&network_avx_vnni);
 #endif
-    return network_avx2;
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+        __builtin_cpu_supports("avx512dq")) {
+      all.push_back(&network_avx512);
+#if defined(CHARRNN_AVX512_VNNI)
+      if (__builtin_cpu_supports("avx512vnni")) all.push_back(&network_avx512_vnni);
+#endif
+    }
   }
 #endif
-  return network_portable;
+  return all;
+}
+
+}  // namespace
+
+std::vector<std::string> network_kernels() {
+  std::vector<std::string> names;
+  for (const NetworkKernels* one : runnable()) names.push_back(one->name);
+  return names;
+}
+
+const NetworkKernels& network_kernels(const std::string& name) {
+  const NetworkKernels* best = nullptr;
+  for (const NetworkKernels* one : runnable())
+    if (name.empty() ? one->width <= kernels().width : name == one->name) best = one;
+  if (!best) throw std::invalid_argument("no kernels '" + name + "' on this machine");
+  return *best;
 }
 
 namespace {
@@ -75,57 +97,63 @@ std::uint16_t to_bf16(float x) {
   return (b + 0x7fffu + (b >> 16 & 1u)) >> 16;
 }
 
+// The nearest integer, ties to even, of a small number.
+std::int8_t nearest(float x) { return (std::int8_t)(std::int32_t)((x + 12582912.0f) - 12582912.0f); }
+
 // One row of weights as bytes; charrnn/quantization.py does the same. Returns the scale of its products with rounded h.
 float round_row(const float* row, int columns, std::int8_t* to) {
   float largest = 0;
   for (int k = 0; k < columns; ++k) largest = std::max(largest, std::fabs(row[k]));
   const float inverse = largest > 0 ? 127.0f / largest : 0.0f;
-  for (int k = 0; k < columns; ++k) to[k] = (std::int8_t)std::nearbyint(row[k] * inverse);
+  for (int k = 0; k < columns; ++k) to[k] = nearest(row[k] * inverse);
   return largest / 16129.0f;
 }
 
 void pack(const float* from, int gates, int units, int columns, int group_blocks, Weights weights, int width, Matrix& m) {
-  const int per_step = columns_of_step[(int)weights], element = 4 / per_step;
+  const int per_step = columns_of_step[(int)weights];
   m.gates = gates;
   m.vectors = (units + width - 1) / width * gates;
   m.group = group_blocks * gates;
   m.steps = (columns + per_step - 1) / per_step;
-  char* packed = make<char>(m.packed, (std::size_t)m.vectors * m.steps * width * 4);
+  std::uint32_t* packed = make<std::uint32_t>(m.packed, (std::size_t)m.vectors * m.steps * width);
   float* scales = nullptr;
   std::int32_t* offsets = nullptr;
   if (weights == Weights::int8) {
     scales = make<float>(m.scales, m.vectors * width);
     offsets = make<std::int32_t>(m.offsets, m.vectors * width);
   }
-  std::vector<char> elements((std::size_t)m.steps * 4);
+  // The rows of one vector first, then all of them step by step: both walk memory forwards. The stride keeps them out of step in the cache.
+  const long stride = m.steps + 16;
+  std::vector<std::uint32_t> rows(width * stride);
   for (int v = 0; v < m.vectors; ++v) {
-    const int first = v / m.group * m.group, count = std::min(m.group, m.vectors - first);
     for (int lane = 0; lane < width; ++lane) {
       const long row = row_of(v, lane, gates, units, width);
+      std::uint32_t* to = rows.data() + lane * stride;
+      std::fill(to, to + m.steps, 0u);
       if (row < 0) continue;
       const float* numbers = from + row * columns;
       if (weights == Weights::fp32) {
-        std::memcpy(elements.data(), numbers, columns * sizeof(float));
+        std::memcpy(to, numbers, columns * sizeof(float));
       } else if (weights == Weights::bf16) {
-        for (int k = 0; k < columns; ++k) ((std::uint16_t*)elements.data())[k] = to_bf16(numbers[k]);
+        for (int k = 0; k < columns; ++k) ((std::uint16_t*)to)[k] = to_bf16(numbers[k]);
       } else {
-        auto* bytes = (std::int8_t*)elements.data();
+        auto* bytes = (std::int8_t*)to;
         scales[v * width + lane] = round_row(numbers, columns, bytes);
         for (int k = 0; k < columns; ++k) offsets[v * width + lane] += 128 * bytes[k];
       }
-      char* to = packed + (((long)first * m.steps + (v - first)) * width + lane) * 4;
-      const int whole = columns / per_step;
-      for (int k = 0; k < whole; ++k, to += (long)count * width * 4) std::memcpy(to, elements.data() + k * 4, 4);
-      if (whole < m.steps) std::memcpy(to, elements.data() + whole * 4, (columns - whole * per_step) * element);
     }
+    const int first = v / m.group * m.group, count = std::min(m.group, m.vectors - first);
+    std::uint32_t* to = packed + ((long)first * m.steps + (v - first)) * width;
+    for (int k = 0; k < m.steps; ++k, to += (long)count * width)
+      for (int lane = 0; lane < width; ++lane) to[lane] = rows[lane * stride + k];
   }
 }
 
 }  // namespace
 
-Sampler::Sampler(const NetworkSource& from, int threads) : threads_(threads) {
+Sampler::Sampler(const NetworkSource& from, const std::string& kernels) {
   Network& net = network_;
-  net.kernels = &network_kernels();
+  net.kernels = &network_kernels(kernels);
   const int width = net.width = net.kernels->width, gates = gates_of(from.cell);
   net.cell = from.cell;
   net.weights = from.weights;
@@ -168,7 +196,7 @@ struct Sampler::Desk {
     if (state.c) copy(state.c, streams.c, true);
     if (net.weights == Weights::int8) {
       for (int i = 0; i < 2; ++i) streams.rounded[i] = make<std::int8_t>(rounded[i], units);
-      for (std::size_t i = 0; i < units; ++i) streams.rounded[0][i] = (std::int8_t)std::nearbyint(streams.h[0][i] * 127.0f);
+      for (std::size_t i = 0; i < units; ++i) streams.rounded[0][i] = nearest(streams.h[0][i] * 127.0f);
     }
   }
 
@@ -215,7 +243,7 @@ int Sampler::write(State state, int count, int steps, Pen pen, const Choice& cho
   std::atomic<int> going{0};
   for (int b = 0; b < count; ++b) going += pen.ended[b] == goes_on;
   int taken = 0;
-  run(threads_, [&](Team& team) {
+  run(threads, [&](Team& team) {
     Streams view = desk.streams;
     view.ids = pen.last;
     Candidates candidates;
@@ -253,7 +281,7 @@ int Sampler::write(State state, int count, int steps, Pen pen, const Choice& cho
 
 void Sampler::read(State state, int count, int steps, const std::int64_t* ids, float* logits) {
   Desk desk(network_, state, count);
-  run(threads_, [&](Team& team) {
+  run(threads, [&](Team& team) {
     Streams view = desk.streams;
     for (int step = 0; step < steps; ++step, view.now = 1 - view.now) {
       view.ids = ids + (long)step * count;
@@ -269,7 +297,7 @@ void Sampler::read(State state, int count, int steps, const std::int64_t* ids, f
 
 void Sampler::score(State state, int count, int steps, const std::int64_t* ids, const std::int64_t* targets, double* nats) {
   Desk desk(network_, state, count);
-  run(threads_, [&](Team& team) {
+  run(threads, [&](Team& team) {
     Streams view = desk.streams;
     for (int step = 0; step < steps; ++step, view.now = 1 - view.now) {
       view.ids = ids + (long)step * count;

@@ -1,6 +1,6 @@
 // A network at work: packed once, then writing, reading and scoring with threads that share the units of every layer.
 #pragma once
-#include <memory>
+#include <string>
 #include <vector>
 
 #include "network.h"
@@ -33,7 +33,8 @@ struct State { float *h, *c; };
 
 class Sampler {
  public:
-  Sampler(const NetworkSource& source, int threads);
+  // `kernels` names those to use; empty for the best.
+  Sampler(const NetworkSource& source, const std::string& kernels);
 
   // Writes `steps` symbols of each stream to out (steps, B), -1 where a stream has ended; stops early where all have.
   // Returns how many steps it took.
@@ -45,10 +46,11 @@ class Sampler {
 
   const Network& network() const { return network_; }
 
+  int threads = 1;  // of each call; the results do not depend on it
+
  private:
   struct Desk;
   Network network_;
-  int threads_;
 };
 
 }  // namespace charrnn

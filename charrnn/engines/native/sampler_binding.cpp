@@ -55,13 +55,12 @@ State checked_state(const Network& net, const Array<float>& h, const std::option
   return {checked("h", h, {layers, count, net.hidden}), c ? checked("c", *c, {layers, count, net.hidden}) : nullptr};
 }
 
-void make_sampler(Sampler* self, const std::string& cell, const std::string& precision, int threads, const Floats& table,
+void make_sampler(Sampler* self, const std::string& cell, const std::string& precision, const Floats& table,
                   const std::vector<Floats>& weight_ih, const std::vector<Floats>& bias_ih, const std::vector<Floats>& weight_hh,
-                  const std::vector<Floats>& bias_hh, const Floats& decoder, const Floats& decoder_bias) {
+                  const std::vector<Floats>& bias_hh, const Floats& decoder, const Floats& decoder_bias, const std::string& kernels) {
   NetworkSource from{};
   require(cell == "lstm" || cell == "gru" || cell == "rnn", "cell '" + cell + "' is not one of lstm, gru, rnn");
   require(precision == "fp32" || precision == "bf16" || precision == "int8", "precision '" + precision + "' is not one of fp32, bf16, int8");
-  require(threads >= 1, "threads must be at least 1");
   require(decoder.ndim() == 2 && decoder.shape(0) > 0 && decoder.shape(1) > 0 && !weight_hh.empty(), "no axis may be empty");
   from.cell = cell == "lstm" ? Cell::lstm : cell == "gru" ? Cell::gru : Cell::rnn_tanh;
   from.weights = precision == "fp32" ? Weights::fp32 : precision == "bf16" ? Weights::bf16 : Weights::int8;
@@ -77,7 +76,7 @@ void make_sampler(Sampler* self, const std::string& cell, const std::string& pre
   from.decoder = decoder.data();
   from.decoder_bias = checked("decoder_bias", decoder_bias, {from.symbols});
   nb::gil_scoped_release unlocked;
-  new (self) Sampler(from, threads);
+  new (self) Sampler(from, kernels);
 }
 
 // An automaton with the arrays that its tables point into.
@@ -159,15 +158,21 @@ void bind_sampler(nb::module_& module) {
       .def(nb::init<const Array<const std::int32_t>&, const Array<const std::int32_t>&, const Bytes&>(), "symbol_class"_a.noconvert(),
            "next"_a.noconvert(), "final"_a.noconvert());
   nb::class_<Sampler>(module, "Sampler", "A network packed for sampling and scoring.")
-      .def("__init__", &make_sampler, "cell"_a, "precision"_a, "threads"_a, "table"_a.noconvert(), "weight_ih"_a, "bias_ih"_a, "weight_hh"_a,
-           "bias_hh"_a, "decoder"_a.noconvert(), "decoder_bias"_a.noconvert())
+      .def("__init__", &make_sampler, "cell"_a, "precision"_a, "table"_a.noconvert(), "weight_ih"_a, "bias_ih"_a, "weight_hh"_a,
+           "bias_hh"_a, "decoder"_a.noconvert(), "decoder_bias"_a.noconvert(), "kernels"_a = "")
       .def("write", &write,
            "h"_a.noconvert(), "c"_a.noconvert().none(), "last"_a.noconvert(), "states"_a.noconvert(), "ended"_a.noconvert(), "seed"_a,
            "streams"_a.noconvert(), "position"_a, "temperature"_a, "top_k"_a, "top_p"_a, "min_p"_a, "allowed"_a.noconvert().none(),
            "automaton"_a.none(), "out"_a.noconvert())
       .def("read", &read, "ids"_a.noconvert(), "h"_a.noconvert(), "c"_a.noconvert().none(), "logits"_a.noconvert().none())
       .def("score", &score, "ids"_a.noconvert(), "targets"_a.noconvert(), "h"_a.noconvert(), "c"_a.noconvert().none(), "nats"_a.noconvert())
+      .def_prop_rw("threads", [](const Sampler& self) { return self.threads; },
+                   [](Sampler& self, int threads) {
+                     require(threads >= 1, "threads must be at least 1");
+                     self.threads = threads;
+                   })
       .def("kernels", [](const Sampler& self) { return self.network().kernels->name; }, "Name of the kernels in use.");
+  module.def("sampler_kernels", [] { return network_kernels(); }, "Names of all kernels of Sampler that this machine can run, slowest first.");
 }
 
 }  // namespace charrnn

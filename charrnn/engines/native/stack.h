@@ -67,17 +67,14 @@ INLINE const typename W::Input* inputs_of(const Streams& s, int place) {
 
 template <class C, class W, int N>
 void step_group(const Network& net, const Streams& s, int layer, int group) {
-  constexpr int R = N * C::gates, most = streams_at_once(R);
+  constexpr int R = N * C::gates, most = streams_of_pass(R);
   const NetworkLayer& l = net.layers[layer];
   const int block = group * charrnn::blocks_of_group(C::cell), first = block * C::gates, next = 1 - s.now;
   const long stride = net.padded, here = (long)layer * s.count * stride, below = here - s.count * stride;
   alignas(64) float recurrent[most * R * width], above[most * R * width];
   in_parts(0, s.count, most, [&](int stream, int count) {
-    with_constant<most>(count, [&](auto n) {
-      constexpr int S = decltype(n)::value;
-      multiply_group<W, R, S>(l.weight_hh, first, inputs_of<W>(s, s.now) + here + stream * stride, stride, recurrent);
-      if (layer > 0) multiply_group<W, R, S>(l.weight_ih, first, inputs_of<W>(s, next) + below + stream * stride, stride, above);
-    });
+    multiply_streams<W, R>(l.weight_hh, first, inputs_of<W>(s, s.now) + here + stream * stride, stride, count, recurrent);
+    if (layer > 0) multiply_streams<W, R>(l.weight_ih, first, inputs_of<W>(s, next) + below + stream * stride, stride, count, above);
     for (int i = 0; i < count; ++i) {
       float* x = above + i * R * width;
       const float* row = net.table.as<float>() + (layer ? 0 : s.ids[stream + i]) * (long)C::gates * net.padded + first * width;
@@ -110,13 +107,11 @@ void decode_groups(const Network& net, const Streams& s, int first, int last) {
   const long stride = net.padded, top = (long)layer * s.count * stride;
   for (int group = first; group < last; ++group)
     with_constant<most>(std::min(most, m.vectors - group * most), [&](auto constant) {
-      constexpr int R = decltype(constant)::value, S = std::min(3, streams_at_once(R));
+      constexpr int R = decltype(constant)::value, S = streams_of_pass(R);
       const int vector = group * most;
       alignas(64) float product[S * R * width];
       in_parts(0, s.count, S, [&](int stream, int count) {
-        with_constant<S>(count, [&](auto n) {
-          multiply_group<W, R, decltype(n)::value>(m, vector, inputs_of<W>(s, next) + top + stream * stride, stride, product);
-        });
+        multiply_streams<W, R>(m, vector, inputs_of<W>(s, next) + top + stream * stride, stride, count, product);
         for (int i = 0; i < count; ++i)
           for (int r = 0; r < R; ++r)
             store(s.logits + ((long)(stream + i) * m.vectors + vector + r) * width,
