@@ -5,7 +5,6 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -14,16 +13,18 @@ from charrnn.checkpoint import Checkpoint
 from charrnn.corpus import source
 from charrnn.corpus.encoded import MIN_SPLIT, EncodedCorpus, SplitConfig, SplitName
 from charrnn.corpus.source import Source
+from charrnn.engines.config import SAMPLING_PRECISIONS, SamplingPrecision, default_threads
 from charrnn.errors import CorpusError, RunError, UsageError
-from charrnn.inference import NumpyStepper
+from charrnn.inference import Network
 from charrnn.model.config import ModelConfig
+from charrnn.native_inference import make_network
 from charrnn.run_folder import RunFolder
-from charrnn.sampling.config import SamplingConfig
-from charrnn.sampling.generator import generate_ids
-from charrnn.scoring import Score, StepScorer, score_carried
+from charrnn.sampling.config import PrecisionChoice, SamplingConfig
+from charrnn.sampling.generator import Blocks, make_writer, write_blocks
+from charrnn.scoring import Score, score_carried
 from charrnn.training.events import Event, StopRequest
 from charrnn.training.plan import CorpusPlan, Plan, TrainingRequest
-from charrnn.vocabulary import Unknown, Vocabulary
+from charrnn.vocabulary import Ids, Unknown, Vocabulary
 
 if TYPE_CHECKING:
     from charrnn.training.run import TrainingRun
@@ -39,10 +40,25 @@ class Model:
         self.path = path
         self.checkpoint = loaded
 
-    @cached_property
-    def stepper(self) -> NumpyStepper:
-        """The model one step at a time; made when first used, which `info` and `list` never do."""
-        return NumpyStepper(self.config, self.checkpoint.weights)
+        self._networks: dict[tuple[SamplingPrecision, int | None], Network] = {}
+
+    def network(self, precision: PrecisionChoice = "auto", threads: int | None = None) -> Network:
+        """The model one step at a time; made when first used, which `info` and `list` never do.
+
+        "auto" is the fastest precision that was found to cost next to nothing.
+        """
+        known = self.precision(precision)
+        if (known, threads) not in self._networks:
+            made = make_network(self.config, self.checkpoint.weights, known, threads)
+            self._networks[known, threads] = made
+        return self._networks[known, threads]
+
+    def precision(self, choice: PrecisionChoice = "auto") -> SamplingPrecision:
+        """What "auto" means for this model. Raises UsageError for an unknown name."""
+        if choice not in ("auto", *SAMPLING_PRECISIONS):
+            names = ", ".join(SAMPLING_PRECISIONS)
+            raise UsageError(f"--precision {choice!r}: choose one of auto, {names}")
+        return self.checkpoint.losses.fastest_precision() if choice == "auto" else choice
 
     @property
     def name(self) -> str:
@@ -64,9 +80,13 @@ class Model:
         prime: str = "",
         *,
         temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
         length: int = 1000,
         seed: int | None = None,
         unknown: Unknown = "error",
+        precision: PrecisionChoice = "auto",
     ) -> Iterator[str]:
         """Return an iterator over `length` new characters (-1: without end) that follow `prime`.
 
@@ -75,24 +95,46 @@ class Model:
         `prime` (unless `unknown` is "skip" or "replace") and UsageError for a value out of range,
         at once.
         """
-        config = SamplingConfig(new_seed() if seed is None else seed, temperature, length)
-        return self._decoded(self.generate_ids(prime, config, unknown))
+        config = SamplingConfig(
+            seed=new_seed() if seed is None else seed,
+            temperature=temperature,
+            length=length,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+        )
+        return self._decoded(self.write(prime, config, unknown, precision))
 
-    def generate_ids(
-        self, prime: str, config: SamplingConfig, unknown: Unknown = "error"
-    ) -> Iterator[int]:
-        """The same as ids of the vocabulary."""
+    def write(
+        self,
+        prime: str,
+        config: SamplingConfig,
+        unknown: Unknown = "error",
+        precision: PrecisionChoice = "auto",
+        threads: int | None = None,
+    ) -> Iterator[Blocks]:
+        """Return an iterator over blocks of ids, (n, S), of `config.samples` texts side by side.
+
+        The first block is one symbol; later ones take some 30 ms each.
+        """
         ids = self.vocabulary.encode(prime, unknown)
-        return generate_ids(self.stepper, ids if len(ids) else self.vocabulary.start(), config)
+        start = ids if len(ids) else self.vocabulary.start()
+        network = self.network(precision, threads)
+        return _written(network, start, config)
 
-    def _decoded(self, ids: Iterator[int]) -> Iterator[str]:
+    def _decoded(self, blocks: Iterator[Blocks]) -> Iterator[str]:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        for symbol in ids:
-            text = decoder.decode(self.vocabulary.decode_bytes([symbol]))
-            if text:
-                yield text
+        for block in blocks:
+            for symbol in block[:, 0]:
+                text = decoder.decode(self.vocabulary.decode_bytes([symbol]))
+                if text:
+                    yield text
         if rest := decoder.decode(b"", final=True):
             yield rest
+
+
+def _written(network: Network, start: Ids, config: SamplingConfig) -> Iterator[Blocks]:
+    yield from write_blocks(make_writer(network, start, config), config.length)
 
 
 def new_seed() -> int:
@@ -131,7 +173,7 @@ def evaluate(model: Model, split: SplitName = "validation", corpus: Corpus | Non
     ids = encoded.split(split)
     if len(ids) < MIN_SPLIT:
         raise UsageError(f"--split {split}: this model was trained without one (--test-frac 0)")
-    return score_carried(StepScorer(model.stepper), ids)
+    return score_carried(model.network("fp32", default_threads()), ids)
 
 
 def train(

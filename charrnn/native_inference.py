@@ -115,6 +115,13 @@ class NativeNetwork:
         return self._sampler.write(*_h_and_c(state), *arguments)
 
 
+def as_native_automaton(
+    symbol_class: NDArray[np.int32], next_state: NDArray[np.int32], final: NDArray[np.uint8]
+) -> Any:
+    """The tables of an Automaton, checked, as NativeNetwork.write takes them."""
+    return _native.Automaton(symbol_class, next_state, final)
+
+
 def _copied(state: State) -> State:
     return tuple(np.array(part, np.float32, order="C") for part in state)
 

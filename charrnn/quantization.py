@@ -45,15 +45,15 @@ class Int8Matrix:
         return self
 
     def __rmatmul__(self, h: Array) -> Array:
-        """h (B, columns), each within (-1, 1) -> (B, rows)."""
+        """Return h (B, columns), each within (-1, 1), times the matrix: (B, rows)."""
         rounded = np.rint(h * np.float32(LARGEST)).astype(self._rounded.dtype)
         return np.asarray((rounded @ self._rounded).astype(np.float32) * self.scales)
 
 
-_POLYNOMIAL = [
-    np.float32(c)
-    for c in (1.53533621e-4, 1.33988746e-3, 9.61843736e-3, 5.55033247e-2, 2.40226479e-1, 6.93147203e-1)
-]
+_POLYNOMIAL = np.array(
+    [1.53533621e-4, 1.33988746e-3, 9.61843736e-3, 5.55033247e-2, 2.40226479e-1, 6.93147203e-1],
+    np.float32,
+)
 _MAGIC = np.float32(12582912.0)
 """1.5 * 2**23: adding it leaves the rounded number in the low bits."""
 

@@ -15,11 +15,12 @@ PACKAGE = Path(__file__).parent.parent / "charrnn"
 STAIRCASE = [
     ["errors"],
     ["vocabulary", "model.config", "engines.config"],
-    ["model.cells", "corpus.source", "corpus.windows", "corpus.encoded"],
+    ["quantization", "model.cells", "corpus.source", "corpus.windows", "corpus.encoded"],
     ["sealed_file", "run_folder"],
     ["checkpoint"],
     ["inference"],
-    ["sampling.config", "sampling.generator", "scoring"],
+    ["native_inference", "scoring"],
+    ["sampling.config", "sampling.automaton", "sampling.choice", "sampling.generator"],
     ["training.config"],
     ["training.plan"],
     ["training.events"],
@@ -34,7 +35,7 @@ STAIRCASE = [
     ["cli.bench", "cli.evaluate", "cli.info", "cli.sample", "cli.train"],
     ["cli.main"],
 ]
-LIGHT = STAIRCASE[:10]
+LIGHT = STAIRCASE[:11]
 PACKAGES = {"", "cli", "corpus", "engines", "model", "sampling", "training"}
 
 

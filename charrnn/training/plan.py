@@ -118,6 +118,8 @@ class Plan:
     """Wall time for the whole command, where the steps were chosen to fit one."""
     final_s: float
     """Seconds that the final evaluation and the last saves should take; kept free at the end."""
+    precision_chars: int = 0
+    """Characters of the validation split on which each sampling precision is judged, about."""
 
     def command(self) -> str:
         """The command that repeats this run."""

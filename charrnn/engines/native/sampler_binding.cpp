@@ -156,7 +156,7 @@ void score(Sampler& self, const Ids& ids, const Ids& targets, const Array<float>
 void bind_sampler(nb::module_& module) {
   nb::class_<KeptAutomaton>(module, "Automaton", "Which symbols may come next.")
       .def(nb::init<const Array<const std::int32_t>&, const Array<const std::int32_t>&, const Bytes&>(), "symbol_class"_a.noconvert(),
-           "next"_a.noconvert(), "final"_a.noconvert());
+           "next_state"_a.noconvert(), "final"_a.noconvert());
   nb::class_<Sampler>(module, "Sampler", "A network packed for sampling and scoring.")
       .def("__init__", &make_sampler, "cell"_a, "precision"_a, "table"_a.noconvert(), "weight_ih"_a, "bias_ih"_a, "weight_hh"_a,
            "bias_hh"_a, "decoder"_a.noconvert(), "decoder_bias"_a.noconvert(), "kernels"_a = "")
