@@ -88,7 +88,7 @@ def test_the_recorded_loss_is_the_models_loss_on_text_it_has_not_seen(text_file:
         ("test", TEXT[round(len(TEXT) * 0.9) :]),
     ):
         score = charrnn.evaluate(model, split)  # type: ignore[arg-type]
-        stepper, nats = model.stepper, 0.0
+        stepper, nats = model.network("fp32"), 0.0
         state = stepper.initial_state(1)
         ids = model.vocabulary.encode(part)
         for symbol, following in itertools.pairwise(ids):

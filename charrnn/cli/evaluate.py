@@ -23,9 +23,9 @@ def evaluate(
     as_json: JsonOption = False,
 ) -> None:
     """Score a model on a split of the text it learned from, its state carried from start to end."""
-    from charrnn import api
+    from charrnn import api, trained
 
-    loaded = api.load(model)
+    loaded = trained.load(model)
     score = api.evaluate(loaded, split, corpus or None)
     if as_json:
         result = {

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 from charrnn.cli.terminal import Color, ColorOption, JsonOption, ModelArgument, make_console
 
 if TYPE_CHECKING:
-    from charrnn.api import Model
     from charrnn.checkpoint import Checkpoint
+    from charrnn.trained import Model
 
 
 def info(
     model: ModelArgument = None, as_json: JsonOption = False, color: ColorOption = Color.AUTO
 ) -> None:
     """Show what a model is, where it came from and how well it does."""
-    from charrnn import api
+    from charrnn import trained
 
-    loaded = api.load(model)
+    loaded = trained.load(model)
     if as_json:
         print(json.dumps(_record(loaded), ensure_ascii=False))
         return
@@ -35,8 +35,8 @@ def info(
 def list_runs(as_json: JsonOption = False, color: ColorOption = Color.AUTO) -> None:
     """List the runs in ./checkpoints, newest first."""
     from charrnn import checkpoint, run_folder
-    from charrnn.api import Model
     from charrnn.errors import CheckpointError
+    from charrnn.trained import Model
 
     models = []
     for folder in run_folder.list_runs():

@@ -93,14 +93,14 @@ def sample(
     Filters apply in the order --top-k, --top-p, --min-p, each to what the one before it left; the
     temperature comes last.
     """
-    from charrnn import api
+    from charrnn import trained
     from charrnn.sampling.config import SamplingConfig
 
     prime, separator = parse_text(prime), parse_text(separator)
     if threads is not None and threads < 1:
         raise typer.BadParameter(f"--threads {threads}: must be 1 or more")
     config = SamplingConfig(
-        seed=api.new_seed() if seed is None else seed,
+        seed=trained.new_seed() if seed is None else seed,
         temperature=temperature,
         length=length,
         top_k=top_k,
@@ -109,7 +109,7 @@ def sample(
         samples=samples,
     )
     output = Output()
-    loaded = api.load(model)
+    loaded = trained.load(model)
     vocabulary = loaded.vocabulary
     blocks = loaded.write(prime, config, unknown, precision, threads)
     if not quiet:
