@@ -10,7 +10,6 @@ from charrnn import run_folder, sealed_file
 from charrnn.corpus import source
 from charrnn.corpus.encoded import MIN_SPLIT, EncodedCorpus, SplitConfig, SplitName
 from charrnn.corpus.source import Source
-from charrnn.engines.config import default_threads
 from charrnn.errors import CorpusError, RunError, UsageError
 from charrnn.run_folder import RunFolder
 from charrnn.scoring import Score, score_carried
@@ -47,7 +46,7 @@ def evaluate(model: Model, split: SplitName = "validation", corpus: Corpus | Non
     ids = encoded.split(split)
     if len(ids) < MIN_SPLIT:
         raise UsageError(f"--split {split}: this model was trained without one (--test-frac 0)")
-    return score_carried(model.network("fp32", default_threads()), ids)
+    return score_carried(model.network("fp32"), ids)
 
 
 def train(

@@ -5,6 +5,9 @@ Where the compiled module is missing, numpy does the same, more slowly.
 """
 
 import contextlib
+import math
+import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,6 +25,10 @@ BYTES_OF_WEIGHT: dict[SamplingPrecision, int] = {"fp32": 4, "bf16": 2, "int8": 1
 BYTES_OF_THREAD = 384 << 10
 """Below this share of the weights, meeting the other threads costs more than they save."""
 MOST_THREADS = 8
+BATCH = 8
+"""From so many streams on there is work for every CPU at each step."""
+LONGEST_WAIT = 256
+"""Blocks between two trials of another number of threads, at most."""
 
 
 def make_network(
@@ -30,16 +37,48 @@ def make_network(
     precision: SamplingPrecision = "fp32",
     threads: int | None = None,
 ) -> Network:
-    """The fastest network here; threads=None suits them to its size."""
+    """The fastest network here; threads=None suits them to the work and the load."""
     if "_native" not in globals():
         return NumpyNetwork(config, weights, precision)
-    return NativeNetwork(config, weights, precision, threads or sampling_threads(config, precision))
+    return NativeNetwork(config, weights, precision, threads)
 
 
 def sampling_threads(config: ModelConfig, precision: SamplingPrecision) -> int:
-    """How many threads pay for one stream."""
+    """How many threads pay for one stream, if the CPUs are idle."""
     size = config.num_parameters() * BYTES_OF_WEIGHT[precision]
     return max(1, min(size // BYTES_OF_THREAD, default_threads(), MOST_THREADS))
+
+
+class ThreadTrials:
+    """Finds out whether `most` threads are faster than one just now.
+
+    Threads that meet at every layer are slow where another program takes their CPU away. So blocks
+    are timed with one and with `most`, the faster goes on, and the other gets another trial, ever
+    more rarely while it keeps losing.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._best, self._other = most, 1
+        self._best_s = math.inf
+        self._wait = self._blocks_left = 2
+
+    def run(self, work: Callable[[int], int]) -> int:
+        """Call work(threads), which says how many steps it took."""
+        trial = self._blocks_left == 0 and self._other != self._best
+        threads = self._other if trial else self._best
+        started = time.perf_counter()
+        steps = work(threads)
+        step_s = (time.perf_counter() - started) / max(1, steps)
+        self._blocks_left = max(0, self._blocks_left - 1)
+        if not trial:
+            self._best_s = step_s
+        elif step_s < self._best_s:
+            self._best, self._other, self._best_s = self._other, self._best, step_s
+            self._wait = self._blocks_left = 2
+        else:
+            self._wait = min(2 * self._wait, LONGEST_WAIT)
+            self._blocks_left = self._wait
+        return steps
 
 
 class NativeNetwork:
@@ -50,10 +89,13 @@ class NativeNetwork:
         config: ModelConfig,
         weights: Weights,
         precision: SamplingPrecision = "fp32",
-        threads: int = 1,
+        threads: int | None = None,
         kernels: str = "",
     ) -> None:
-        """`kernels`: one of _native.sampler_kernels(), or the best."""
+        """threads: of every call, or None to suit the work; the results do not depend on it.
+
+        `kernels`: one of _native.sampler_kernels(), or the best.
+        """
         self.config = config
         self.precision = precision
 
@@ -73,16 +115,13 @@ class NativeNetwork:
             weights["decoder.bias"],
             kernels,
         )
-        self.threads = threads
+        self._threads = threads
+        self._trials = ThreadTrials(sampling_threads(config, precision))
 
-    @property
-    def threads(self) -> int:
-        """How many threads a call uses; its results do not depend on it."""
-        return self._sampler.threads
-
-    @threads.setter
-    def threads(self, threads: int) -> None:
-        self._sampler.threads = threads
+    def _choose_threads(self, streams: int) -> None:
+        """For reading and scoring; a single stream is read by one thread."""
+        suited = default_threads() if streams >= BATCH else 1
+        self._sampler.threads = self._threads or suited
 
     def initial_state(self, batch_size: int) -> State:
         """Zeros, each (L, B, H)."""
@@ -92,12 +131,14 @@ class NativeNetwork:
         """See Network."""
         logits = np.empty((len(ids), self.config.vocab_size), np.float32)
         after = _copied(state)
+        self._choose_threads(len(ids))
         self._sampler.read(_as_ids(ids)[None], *_h_and_c(after), logits)
         return logits, after
 
     def read(self, ids: NDArray[Any], state: State) -> State:
         """See Network."""
         after = _copied(state)
+        self._choose_threads(ids.shape[1])
         self._sampler.read(_as_ids(ids), *_h_and_c(after), None)
         return after
 
@@ -107,12 +148,18 @@ class NativeNetwork:
         """See Network."""
         nats = np.empty(targets.shape, np.float64)
         after = _copied(state)
+        self._choose_threads(inputs.shape[1])
         self._sampler.score(_as_ids(inputs), _as_ids(targets), *_h_and_c(after), nats)
         return nats, after
 
     def write(self, state: State, *arguments: Any) -> int:
         """The whole loop that writes, in place; see Sampler.write in engines/_native.pyi."""
-        return self._sampler.write(*_h_and_c(state), *arguments)
+
+        def work(threads: int) -> int:
+            self._sampler.threads = threads
+            return self._sampler.write(*_h_and_c(state), *arguments)
+
+        return self._trials.run(work) if self._threads is None else work(self._threads)
 
 
 def as_native_automaton(

@@ -24,6 +24,9 @@ STREAMS = 64
 """Streams read side by side, where the text is long enough."""
 READING = 1024
 """Characters that a stream reads at least where only the state at the end is wanted."""
+READINGS = 3
+"""How often a prime is read in parallel before that is given up: a net that does not forget, or
+whose state is chaotic, is read from start to end."""
 TOLERANCE = 1e-5
 """States count as the same if h and tanh(c) of every unit differ by no more than this. A cell state
 far from zero is compared by its tanh because that is all it shows; its size takes long to agree."""
@@ -81,6 +84,7 @@ def score_carried(scorer: WindowScorer, ids: Ids, streams: int = STREAMS) -> Sco
         return state
 
     end = _settled(advance, length, scorer.initial_state(streams))
+    assert end is not None
     rest_nats, _ = scorer.score(
         ids[streams * length : total, None],  # (fewer than `streams`, 1)
         ids[streams * length + 1 :, None],
@@ -100,19 +104,29 @@ def read_carried(network: Network, ids: Ids, streams: int = STREAMS) -> State:
         lambda steps, state: network.read(inputs[steps], state),
         length,
         network.initial_state(streams),
+        READINGS,
     )
+    if end is None:
+        return network.read(ids[:, None], network.initial_state(1))
     return network.read(ids[streams * length :, None], end)
 
 
-def _settled(advance: Callable[[slice, State], State], length: int, state: State) -> State:
+def _settled(
+    advance: Callable[[slice, State], State], length: int, state: State, most: int | None = None
+) -> State | None:
     """Read `length` steps of all streams, again and again until nothing changes any more.
 
-    `advance` reads a few steps. Returns the state of the last stream at its end, (L, 1, H).
+    `advance` reads a few steps. Returns the state of the last stream at its end, (L, 1, H), or None
+    if it was not settled after `most` readings.
     """
     chunks = range(0, length, CHUNK)
     ends: list[State] = [()] * len(chunks)
     settled = False
+    readings = 0
     while not settled:
+        if readings == most:
+            return None
+        readings += 1
         for index, start in enumerate(chunks):
             state = advance(slice(start, start + CHUNK), state)
             settled = _same(state, ends[index])
