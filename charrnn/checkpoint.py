@@ -144,7 +144,8 @@ def _verify(path: Path, checkpoint: Checkpoint) -> None:
             f"{str(path)!r} is inconsistent: {len(checkpoint.vocabulary)} characters for a "
             f"vocab_size of {checkpoint.config.vocab_size}"
         )
-    if not all(type(nats) is float for nats in dict(checkpoint.losses.by_precision).values()):
+    by_precision = checkpoint.losses.by_precision
+    if type(by_precision) is not dict or {*map(type, by_precision.values())} - {float}:
         raise CheckpointError(f"{str(path)!r} is inconsistent: 'by_precision' holds no losses")
     expected = checkpoint.config.parameter_shapes()
     found = {name: tensor.shape for name, tensor in checkpoint.weights.items()}

@@ -13,7 +13,9 @@ import torch
 
 import charrnn
 from charrnn import sealed_file
+from charrnn.engines.config import SAMPLING_PRECISIONS
 from charrnn.errors import CorpusError, RunError, UsageError, VocabularyError
+from charrnn.scoring import score_carried
 from charrnn.training.events import (
     EvalReport,
     Event,
@@ -96,9 +98,13 @@ def test_the_recorded_loss_is_the_models_loss_on_text_it_has_not_seen(text_file:
             nats += float(np.log(np.exp(logits[0]).sum()) - logits[0, following])
         assert score.characters == pytest.approx(len(part) - 1, abs=1)
         assert score.nats_per_char == pytest.approx(nats / score.characters, rel=1e-2)
-    assert model.checkpoint.losses.val_nats == pytest.approx(
-        charrnn.evaluate(model).nats_per_char, rel=1e-5
-    )
+    losses = model.checkpoint.losses
+    assert losses.val_nats == pytest.approx(charrnn.evaluate(model).nats_per_char, rel=1e-5)
+    ids = model.vocabulary.encode(TEXT[round(len(TEXT) * 0.7) : round(len(TEXT) * 0.9)])
+    for precision in SAMPLING_PRECISIONS:
+        score = score_carried(model.network(precision), ids)
+        assert losses.by_precision[precision] == pytest.approx(score.nats_per_char, rel=1e-4)
+    assert len(set(losses.by_precision.values())) == 3
 
 
 @pytest.mark.parametrize("options", CELLS, ids=["lstm", "gru", "rnn"])
