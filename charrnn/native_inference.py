@@ -4,7 +4,6 @@ Its results are the same to the bit on every machine and for any number of threa
 Where the compiled module is missing, numpy does the same, more slowly.
 """
 
-import contextlib
 import math
 import time
 from collections.abc import Callable
@@ -17,9 +16,6 @@ from charrnn.checkpoint import Weights
 from charrnn.engines.config import SamplingPrecision, default_threads
 from charrnn.inference import Array, Network, NumpyNetwork, State, input_table, zero_state
 from charrnn.model.config import ModelConfig
-
-with contextlib.suppress(ImportError):  # the package may have been installed without a compiler
-    from charrnn.engines import _native
 
 BYTES_OF_WEIGHT: dict[SamplingPrecision, int] = {"fp32": 4, "bf16": 2, "int8": 1}
 BYTES_OF_THREAD = 384 << 10
@@ -38,9 +34,10 @@ def make_network(
     threads: int | None = None,
 ) -> Network:
     """The fastest network here; threads=None suits them to the work and the load."""
-    if "_native" not in globals():
+    try:
+        return NativeNetwork(config, weights, precision, threads)
+    except ImportError:  # the package was installed without a compiler
         return NumpyNetwork(config, weights, precision)
-    return NativeNetwork(config, weights, precision, threads)
 
 
 def sampling_threads(config: ModelConfig, precision: SamplingPrecision) -> int:
@@ -96,6 +93,8 @@ class NativeNetwork:
 
         `kernels`: one of _native.sampler_kernels(), or the best.
         """
+        from charrnn.engines import _native
+
         self.config = config
         self.precision = precision
 
@@ -166,6 +165,8 @@ def as_native_automaton(
     symbol_class: NDArray[np.int32], next_state: NDArray[np.int32], final: NDArray[np.uint8]
 ) -> Any:
     """The tables of an Automaton, checked, as NativeNetwork.write takes them."""
+    from charrnn.engines import _native
+
     return _native.Automaton(symbol_class, next_state, final)
 
 

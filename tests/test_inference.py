@@ -1,5 +1,6 @@
 import itertools
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from charrnn.engines.reference import ReferenceEngine
 from charrnn.inference import Network, NumpyNetwork
 from charrnn.model.char_rnn import CharRNN
 from charrnn.model.config import CELL_NAMES, CellName, ModelConfig
-from charrnn.native_inference import NativeNetwork
+from charrnn.native_inference import NativeNetwork, ThreadTrials
 from charrnn.scoring import read_carried, score_carried, score_sampled
 from charrnn.training.evaluation import TorchScorer
 from charrnn.vocabulary import Vocabulary
@@ -133,3 +134,32 @@ def test_the_estimate_is_close_to_the_exact_score_and_reads_what_it_was_told_to(
     assert estimate.characters == 6400
     assert estimate.nats_per_char == pytest.approx(exact.nats_per_char, rel=0.05)
     assert score_sampled(network, ids, 39_000) == exact
+
+
+def test_threads_that_do_not_pay_are_given_up_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    step_s = {1: 1.0, 4: 3.0}
+    used: list[int] = []
+    clock = SimpleNamespace(perf_counter=lambda: now)
+    monkeypatch.setattr("charrnn.native_inference.time", clock)
+
+    def work(threads: int) -> int:
+        nonlocal now
+        used.append(threads)
+        now += 10 * step_s[threads]
+        return 10
+
+    trials = ThreadTrials(4)
+    for _ in range(60):
+        assert trials.run(work) == 10
+    assert used[0] == 4
+    assert used.count(1) > 50
+    step_s[4] = 0.5  # the other program has ended
+    for _ in range(100):
+        trials.run(work)
+    assert used[-1] == 4
+    alone = ThreadTrials(1)
+    assert alone.run(work) == 10
+    assert used[-1] == 1
