@@ -26,8 +26,9 @@ from torch import nn  # noqa: E402
 
 from charrnn.engines import _native  # noqa: E402
 from charrnn.engines.choice import candidates  # noqa: E402
+from charrnn.engines.config import default_threads  # noqa: E402
 from charrnn.model.config import GATES, CellName, ModelConfig  # noqa: E402
-from charrnn.training.config import OptimizerConfig, TrainingConfig, default_threads  # noqa: E402
+from charrnn.training.config import OptimizerConfig, TrainingConfig  # noqa: E402
 from charrnn.training.timing import median_seconds  # noqa: E402
 from charrnn.training.trainer import Trainer  # noqa: E402
 

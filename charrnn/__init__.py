@@ -12,13 +12,19 @@ Importing this package imports neither torch nor numpy; what is used brings in w
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from charrnn.api import Model, evaluate, load, resume, train
+    from charrnn.api import evaluate, resume, train
     from charrnn.errors import CharRNNError
+    from charrnn.trained import Model, load
     from charrnn.vocabulary import Vocabulary
 
 __all__ = ["CharRNNError", "Model", "Vocabulary", "evaluate", "load", "resume", "train"]
 
-_HOMES = {"CharRNNError": "charrnn.errors", "Vocabulary": "charrnn.vocabulary"}
+_HOMES = {
+    "CharRNNError": "charrnn.errors",
+    "Model": "charrnn.trained",
+    "Vocabulary": "charrnn.vocabulary",
+    "load": "charrnn.trained",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,112 +1,27 @@
 """What Python users and the command line both call. Only training imports torch, when called."""
 
-import codecs
 import os
-import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from charrnn import checkpoint, run_folder, scoring, sealed_file
-from charrnn.checkpoint import Checkpoint
+from charrnn import run_folder, scoring, sealed_file
 from charrnn.corpus import source
 from charrnn.corpus.encoded import MIN_SPLIT, EncodedCorpus, SplitConfig, SplitName
 from charrnn.corpus.source import Source
 from charrnn.errors import CorpusError, RunError, UsageError
-from charrnn.inference import NumpyStepper
-from charrnn.model.config import ModelConfig
 from charrnn.run_folder import RunFolder
-from charrnn.sampling.config import SamplingConfig
-from charrnn.sampling.generator import generate_ids
-from charrnn.scoring import Evaluation, StepScorer
+from charrnn.scoring import Evaluation
+from charrnn.trained import Model, load
 from charrnn.training.events import Event, StopRequest
 from charrnn.training.plan import CorpusPlan, Plan, TrainingRequest
-from charrnn.vocabulary import Unknown, Vocabulary
 
 if TYPE_CHECKING:
     from charrnn.training.run import TrainingRun
 
 Clock = Callable[[], float]
 Corpus = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
-
-
-class Model:
-    """A trained model, ready to write and to judge text."""
-
-    def __init__(self, path: Path, loaded: Checkpoint) -> None:
-        self.path = path
-        self.checkpoint = loaded
-
-    @cached_property
-    def stepper(self) -> NumpyStepper:
-        """The model one step at a time; made when first used, which `info` and `list` never do."""
-        return NumpyStepper(self.config, self.checkpoint.weights)
-
-    @property
-    def name(self) -> str:
-        """The run's name: that of the folder the file lies in."""
-        return self.path.resolve().parent.name
-
-    @property
-    def config(self) -> ModelConfig:
-        """The architecture."""
-        return self.checkpoint.config
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """The symbols it knows."""
-        return self.checkpoint.vocabulary
-
-    def generate(
-        self,
-        prime: str = "",
-        *,
-        temperature: float = 1.0,
-        length: int = 1000,
-        seed: int | None = None,
-        unknown: Unknown = "error",
-    ) -> Iterator[str]:
-        """Return an iterator over `length` new characters (-1: without end) that follow `prime`.
-
-        Each item is a character; in byte mode, whatever text has become complete. Without a
-        seed the text is another one each time. Raises VocabularyError for an unknown character in
-        `prime` (unless `unknown` is "skip" or "replace") and UsageError for a value out of range,
-        at once.
-        """
-        config = SamplingConfig(new_seed() if seed is None else seed, temperature, length)
-        return self._decoded(self.generate_ids(prime, config, unknown))
-
-    def generate_ids(
-        self, prime: str, config: SamplingConfig, unknown: Unknown = "error"
-    ) -> Iterator[int]:
-        """The same as ids of the vocabulary."""
-        ids = self.vocabulary.encode(prime, unknown)
-        return generate_ids(self.stepper, ids if len(ids) else self.vocabulary.start(), config)
-
-    def _decoded(self, ids: Iterator[int]) -> Iterator[str]:
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        for symbol in ids:
-            text = decoder.decode(self.vocabulary.decode_bytes([symbol]))
-            if text:
-                yield text
-        if rest := decoder.decode(b"", final=True):
-            yield rest
-
-
-def new_seed() -> int:
-    """A seed nobody chose, short enough to type again."""
-    return secrets.randbelow(2**31)
-
-
-def load(model: str | os.PathLike[str] | None = None) -> Model:
-    """Load a model by run name, folder or file; None means $CHARRNN_MODEL, else the newest run.
-
-    Raises CheckpointError if there is none or it is damaged.
-    """
-    path = run_folder.find_model(None if model is None else os.fspath(model))
-    return Model(path, checkpoint.read(path))
 
 
 def evaluate(
@@ -133,7 +48,7 @@ def evaluate(
     ids = encoded.split(split)
     if len(ids) < MIN_SPLIT:
         raise UsageError(f"--split {split}: this model was trained without one (--test-frac 0)")
-    return scoring.evaluate(StepScorer(model.stepper), ids)
+    return scoring.evaluate(model.network("fp32"), ids)
 
 
 def train(

@@ -3,6 +3,7 @@
 The layout is described in docs/checkpoint-format.md. Only numpy is needed to read or write it.
 """
 
+import math
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn import sealed_file
+from charrnn.engines.config import SAMPLING_PRECISIONS, SamplingPrecision
 from charrnn.errors import CharRNNError, CheckpointError
 from charrnn.model.config import ModelConfig
 from charrnn.vocabulary import Vocabulary
 
 FORMAT = "charrnn-model"
 FORMAT_VERSION = 1
+
+PRECISION_COST = 0.003
+"""Nats per character that a faster precision may cost and still be chosen."""
 
 Weights = dict[str, NDArray[np.float32]]
 
@@ -46,6 +51,22 @@ class Losses:
     estimate that is made during training."""
     val_windows_nats: float | None = None
     """The same characters in windows of 256, each read from the zero state."""
+    by_precision: dict[str, float] = field(default_factory=dict)
+    """Nats per character of each sampling precision, all estimated on the same part of the
+    validation split, so that they can be compared with each other; empty: not measured."""
+    precision_characters: int = 0
+    """How many characters each of `by_precision` was measured on."""
+
+    def fastest_precision(self) -> SamplingPrecision:
+        """The fastest precision that costs less than PRECISION_COST; fp32 if none was measured.
+
+        It depends on the model alone, so that a seed gives the same text on every machine.
+        """
+        exact = self.by_precision.get("fp32", -math.inf)
+        for precision in reversed(SAMPLING_PRECISIONS):
+            if self.by_precision.get(precision, math.inf) - exact < PRECISION_COST:
+                return precision
+        return "fp32"
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +146,9 @@ def _verify(path: Path, checkpoint: Checkpoint) -> None:
             f"{str(path)!r} is inconsistent: {len(checkpoint.vocabulary)} characters for a "
             f"vocab_size of {checkpoint.config.vocab_size}"
         )
+    by_precision = checkpoint.losses.by_precision
+    if type(by_precision) is not dict or {*map(type, by_precision.values())} - {float}:
+        raise CheckpointError(f"{str(path)!r} is inconsistent: 'by_precision' holds no losses")
     expected = checkpoint.config.parameter_shapes()
     found = {name: tensor.shape for name, tensor in checkpoint.weights.items()}
     if found != expected:

@@ -8,13 +8,14 @@ reading usually falls in with the first after a few hundred characters and can s
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.inference import State, Stepper
+from charrnn.inference import Network, State
 from charrnn.vocabulary import Ids
 
 CHUNK = 128
@@ -23,6 +24,11 @@ STREAMS = 64
 """Streams read side by side, where the text is long enough."""
 WINDOW = 256
 """Characters in a window that is read without what came before it."""
+READING = 1024
+"""Characters that a stream reads at least where only the state at the end is wanted."""
+READINGS = 3
+"""How often a prime is read in parallel before that is given up: a net that does not forget, or
+whose state is chaotic, is read from start to end."""
 TOLERANCE = 1e-5
 """States count as the same if h and tanh(c) of every unit differ by no more than this. A cell state
 far from zero is compared by its tanh because that is all it shows; its size takes long to agree."""
@@ -76,30 +82,6 @@ class WindowScorer(Protocol):
         """Read inputs (T, B); return the nats of targets (T, B) and the state after the last."""
 
 
-class StepScorer:
-    """Scores a window with any Stepper, one step after another."""
-
-    def __init__(self, stepper: Stepper) -> None:
-        self._stepper = stepper
-
-    def initial_state(self, batch_size: int) -> State:
-        """Zeros, each (L, B, H)."""
-        return self._stepper.initial_state(batch_size)
-
-    def score(
-        self, inputs: NDArray[Any], targets: NDArray[Any], state: State
-    ) -> tuple[NDArray[np.float64], State]:
-        """Read inputs (T, B); return nats (T, B) and the state after the last step."""
-        nats = np.empty(targets.shape, np.float64)
-        columns = np.arange(targets.shape[1])
-        for step, (ids, target) in enumerate(zip(inputs, targets, strict=True)):
-            logits, state = self._stepper.step(ids, state)  # (B, V)
-            highest = logits.max(axis=1)
-            log_sum = np.log(np.exp(logits - highest[:, None]).sum(axis=1)) + highest
-            nats[step] = log_sum - logits[columns, target]
-        return nats, state
-
-
 def evaluate(scorer: WindowScorer, ids: Ids) -> Evaluation:
     """Judge ids (N,), N >= 2, in both ways."""
     return Evaluation(score_carried(scorer, ids), score_windows(scorer, ids))
@@ -112,27 +94,65 @@ def score_carried(scorer: WindowScorer, ids: Ids, streams: int = STREAMS) -> Sco
     length = total // streams
     inputs = ids[: streams * length].reshape(streams, length).T  # (S, B)
     targets = ids[1 : streams * length + 1].reshape(streams, length).T  # (S, B)
+    nats = [0.0] * math.ceil(length / CHUNK)
+
+    def advance(steps: slice, state: State) -> State:
+        each, state = scorer.score(inputs[steps], targets[steps], state)
+        nats[steps.start // CHUNK] = float(each.sum())
+        return state
+
+    end = _settled(advance, length, scorer.initial_state(streams))
+    assert end is not None
+    rest_nats, _ = scorer.score(
+        ids[streams * length : total, None],  # (fewer than `streams`, 1)
+        ids[streams * length + 1 :, None],
+        end,
+    )
+    return Score(sum(nats) + float(rest_nats.sum()), total)
+
+
+def read_carried(network: Network, ids: Ids, streams: int = STREAMS) -> State:
+    """The state, each part (L, 1, H), after ids (N,) read from start to end."""
+    streams = min(streams, len(ids) // READING)
+    if streams < 2:
+        return network.read(ids[:, None], network.initial_state(1))
+    length = len(ids) // streams
+    inputs = ids[: streams * length].reshape(streams, length).T  # (S, B)
+    end = _settled(
+        lambda steps, state: network.read(inputs[steps], state),
+        length,
+        network.initial_state(streams),
+        READINGS,
+    )
+    if end is None:
+        return network.read(ids[:, None], network.initial_state(1))
+    return network.read(ids[streams * length :, None], end)
+
+
+def _settled(
+    advance: Callable[[slice, State], State], length: int, state: State, most: int | None = None
+) -> State | None:
+    """Read `length` steps of all streams, again and again until nothing changes any more.
+
+    `advance` reads a few steps. Returns the state of the last stream at its end, (L, 1, H), or None
+    if it was not settled after `most` readings.
+    """
     chunks = range(0, length, CHUNK)
-    nats = [0.0] * len(chunks)
     ends: list[State] = [()] * len(chunks)
-    state = scorer.initial_state(streams)
     settled = False
+    readings = 0
     while not settled:
+        if readings == most:
+            return None
+        readings += 1
         for index, start in enumerate(chunks):
-            steps = slice(start, start + CHUNK)
-            each, state = scorer.score(inputs[steps], targets[steps], state)
-            nats[index] = float(each.sum())
+            state = advance(slice(start, start + CHUNK), state)
             settled = _same(state, ends[index])
             ends[index] = state
             if settled:
                 break
         state = _shifted(ends[-1])
-    rest_nats, _ = scorer.score(
-        ids[streams * length : total, None],  # (fewer than `streams`, 1)
-        ids[streams * length + 1 :, None],
-        tuple(part[:, -1:] for part in ends[-1]),
-    )
-    return Score(sum(nats) + float(rest_nats.sum()), total)
+    return tuple(part[:, -1:] for part in ends[-1])
 
 
 def score_windows(

@@ -7,7 +7,7 @@ One id past the end, `unknown_id`, stands for every symbol that is not in the vo
 one-hot vector is all zeros: the model is told nothing. It has no output, so it is never sampled.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -107,21 +107,21 @@ class Vocabulary:
             "--unknown skip|replace lets it pass"
         )
 
-    def decode(self, ids: Iterable[int]) -> str:
+    def decode(self, ids: Iterable[int] | Ids) -> str:
         """Return the text of `ids`; in byte mode, bytes that are not UTF-8 show as U+FFFD."""
         if self.is_bytes:
             return self.decode_bytes(ids).decode("utf-8", "replace")
-        return "".join(self._symbols(ids))
+        return self._codes_of(ids, REPLACEMENT).astype("<u4").tobytes().decode("utf-32-le")
 
-    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+    def decode_bytes(self, ids: Iterable[int] | Ids) -> bytes:
         """Return exactly the bytes that `ids` stand for: UTF-8, or the bytes themselves."""
         if self.is_bytes:
-            return "".join(self._symbols(ids)).replace(REPLACEMENT, "?").encode("latin-1")
+            return self._codes_of(ids, "?").astype(np.uint8).tobytes()
         return self.decode(ids).encode()
 
-    def _symbols(self, ids: Iterable[int]) -> Sequence[str]:
-        known = len(self)
-        return [self.characters[i] if i < known else REPLACEMENT for i in map(int, ids)]
+    def _codes_of(self, ids: Iterable[int] | Ids, unknown: str) -> NDArray[Any]:
+        array = ids if isinstance(ids, np.ndarray) else np.fromiter(ids, np.int64)
+        return np.append(self._codes, ord(unknown))[np.minimum(array, len(self))]
 
     def one_hot(self, ids: ArrayLike) -> NDArray[np.float32]:
         """Return real one-hot vectors: ids (...) -> (..., V); `unknown_id` gives all zeros."""

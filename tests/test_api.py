@@ -13,7 +13,9 @@ import torch
 
 import charrnn
 from charrnn import sealed_file
+from charrnn.engines.config import SAMPLING_PRECISIONS
 from charrnn.errors import CorpusError, RunError, UsageError, VocabularyError
+from charrnn.scoring import score_carried
 from charrnn.training.events import (
     EvalReport,
     Event,
@@ -89,7 +91,7 @@ def test_the_recorded_loss_is_the_models_loss_on_text_it_has_not_seen(text_file:
         ("test", TEXT[round(len(TEXT) * 0.9) :]),
     ):
         score = charrnn.evaluate(model, split).carried  # type: ignore[arg-type]
-        stepper, nats = model.stepper, 0.0
+        stepper, nats = model.network("fp32"), 0.0
         state = stepper.initial_state(1)
         ids = model.vocabulary.encode(part)
         for symbol, following in itertools.pairwise(ids):
@@ -101,6 +103,11 @@ def test_the_recorded_loss_is_the_models_loss_on_text_it_has_not_seen(text_file:
     assert losses.val_nats == pytest.approx(found.carried.nats_per_char, rel=1e-5)
     assert losses.val_windows_nats == pytest.approx(found.windows.nats_per_char, rel=1e-5)
     assert losses.val_windows_nats != losses.val_nats
+    ids = model.vocabulary.encode(TEXT[round(len(TEXT) * 0.7) : round(len(TEXT) * 0.9)])
+    for precision in SAMPLING_PRECISIONS:
+        score = score_carried(model.network(precision), ids)
+        assert losses.by_precision[precision] == pytest.approx(score.nats_per_char, rel=1e-4)
+    assert len(set(losses.by_precision.values())) == 3
 
 
 @pytest.mark.parametrize("options", CELLS, ids=["lstm", "gru", "rnn"])
@@ -140,9 +147,10 @@ def test_a_finished_run_says_so_and_is_left_alone(text_file: Path) -> None:
 
 
 def test_a_run_that_never_saved_starts_again_from_its_plan(text_file: Path) -> None:
-    whole = charrnn.train(text_file, steps=6, name="whole", **SMALL)
+    fixed = {"steps": 6, "engine": "torch", "precision": "fp32", **SMALL}
+    whole = charrnn.train(text_file, name="whole", **fixed)
     stop = StopRequest(signal=2)
-    charrnn.train(text_file, steps=6, name="killed", stop=stop, **SMALL)
+    charrnn.train(text_file, name="killed", stop=stop, **fixed)
     Path("checkpoints/killed/training.safetensors").unlink()
     again = charrnn.resume("killed")
     assert again.checkpoint.step == whole.checkpoint.step

@@ -15,11 +15,13 @@ PACKAGE = Path(__file__).parent.parent / "charrnn"
 STAIRCASE = [
     ["errors"],
     ["vocabulary", "model.config", "engines.config"],
-    ["model.cells", "corpus.source", "corpus.windows", "corpus.encoded"],
+    ["quantization", "model.cells", "corpus.source", "corpus.windows", "corpus.encoded"],
     ["sealed_file", "run_folder"],
     ["checkpoint"],
     ["inference"],
-    ["sampling.config", "sampling.generator", "scoring"],
+    ["native_inference", "scoring"],
+    ["sampling.config", "sampling.automaton", "sampling.choice", "sampling.generator"],
+    ["trained"],
     ["training.config"],
     ["training.plan", "training.recipe"],
     ["training.events"],
@@ -30,11 +32,18 @@ STAIRCASE = [
     ["training.trainer"],
     ["training.planning", "training.run", "training.benchmark"],
     ["api"],
-    ["cli.arguments", "cli.terminal", "cli.interrupts", "cli.process", "cli.progress"],
+    [
+        "cli.arguments",
+        "cli.terminal",
+        "cli.interrupts",
+        "cli.process",
+        "cli.progress",
+        "cli.quick_options",
+    ],
     ["cli.bench", "cli.evaluate", "cli.info", "cli.sample", "cli.train"],
     ["cli.main"],
 ]
-LIGHT = STAIRCASE[:10]
+LIGHT = STAIRCASE[:12]
 PACKAGES = {"", "cli", "corpus", "engines", "model", "sampling", "training"}
 
 
@@ -147,6 +156,8 @@ def test_what_needs_no_training_imports_no_torch(
     modules, found = imported_by(arguments, tmp_path)
     assert found == code
     assert "torch" not in modules
+    if arguments[0] in ("sample", "info", "list") and code == 0:
+        assert "pydantic" not in modules
 
 
 def test_importing_the_package_imports_neither_torch_nor_numpy() -> None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from charrnn import checkpoint, sealed_file
+from charrnn.checkpoint import Losses
 from charrnn.errors import CheckpointError
 from charrnn.model.config import CELL_NAMES, CellName, ModelConfig
 from tests.conftest import random_checkpoint
@@ -26,6 +27,27 @@ def test_a_model_survives_the_round_trip(
     assert all(np.array_equal(read.weights[n], w) for n, w in written.weights.items())
 
 
+def test_the_fastest_precision_is_the_one_that_was_measured_to_cost_next_to_nothing() -> None:
+    def fastest(**nats: float) -> str:
+        return Losses(by_precision=nats).fastest_precision()
+
+    assert fastest() == "fp32"
+    assert fastest(fp32=1.5) == "fp32"
+    assert fastest(fp32=1.5, bf16=1.5029, int8=1.5031) == "bf16"
+    assert fastest(fp32=1.5, bf16=1.6, int8=1.4) == "int8"
+    assert fastest(fp32=1.5, bf16=1.6, int8=1.7) == "fp32"
+    assert fastest(bf16=1.5, int8=1.5) == "fp32"  # nothing to compare them with
+
+
+def test_a_model_from_before_precisions_were_measured_still_loads(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    checkpoint.write(path, random_checkpoint(CONFIG))
+    header, tensors = sealed_file.read(path)
+    del header["losses"]["by_precision"], header["losses"]["precision_characters"]
+    sealed_file.write(path, header, tensors)
+    assert checkpoint.read(path).losses.fastest_precision() == "fp32"
+
+
 def test_the_same_model_is_the_same_file(tmp_path: Path) -> None:
     for name in ("one", "two"):
         checkpoint.write(tmp_path / name, random_checkpoint(CONFIG))
@@ -43,6 +65,8 @@ def test_the_same_model_is_the_same_file(tmp_path: Path) -> None:
         ({"model": {"vocab_size": -1}}, "--vocab-size -1"),
         ({"model": {"vocab_size": 11, "hidden_size": 14}}, "does not fit"),
         ({"model": 3}, "inconsistent"),
+        ({"losses": {"by_precision": {"fp32": "low"}}}, "'by_precision' holds no losses"),
+        ({"losses": {"by_precision": 3}}, "'by_precision' holds no losses"),
     ],
 )
 def test_a_sealed_file_with_a_wrong_header_is_refused(

@@ -39,7 +39,7 @@ def test_training_then_sampling_then_everything_else(cli: Run, text_file: Path) 
     assert sample.returncode == 0
     assert len(sample.stdout) == 120
     assert set(sample.stdout.decode()) <= set(TEXT)
-    assert sample.stderr == b"model animals, seed 4\n"
+    assert re.fullmatch(rb"model animals, (fp32|bf16|int8), seed 4\n", sample.stderr)
     again = cli("sample", "--temperature", "0.8", "--length", "120", "--seed", "4", "-q")
     assert again.stdout == sample.stdout
     assert again.stderr == b""
@@ -172,6 +172,14 @@ BAD_COMMANDS = [
     ("sample --temp -1", 2, "--temp -1: must be 0 (greedy) or a positive number"),
     ("sample --temp warm", 2, "warm"),
     ("sample -n -2", 2, "--length -2"),
+    ("sample --top-k -3", 2, "--top-k -3: must be 1 or more, or 0 for no limit"),
+    ("sample --top-p 0", 2, "--top-p 0: must be above 0, and at most 1"),
+    ("sample --min-p 2", 2, "--min-p 2: must be from 0"),
+    ("sample --samples 0", 2, "--samples 0: must be from 1 to 4096"),
+    ("sample --samples 2 -n -1", 2, "--samples 2: texts without end need one command each"),
+    ("sample --precision fp8", 2, "fp8"),
+    ("sample --threads 0", 2, "--threads 0: must be 1 or more"),
+    ("sample --seed 18446744073709551616", 2, "below 2**64"),
     ("sample --prime É", 1, "no character 'É' in this model's vocabulary (11 characters)"),
     ("sample truncated", 1, "'truncated' is damaged or not a charrnn file"),
     ("sample flipped", 1, "'flipped' is damaged: its checksum does not agree"),
@@ -249,7 +257,8 @@ def test_bench_tells_the_speed_of_every_engine(cli: Run) -> None:
     found = json.loads(cli("bench", "--json", *small).stdout)
     assert {"torch fp32", "native fp32"} <= set(found["training"])
     assert all(speed > 0 for speed in found["training"].values())
-    assert found["sampling"] > 0
+    assert set(found["sampling"]) == {"fp32", "bf16", "int8"}
+    assert min(found["sampling"].values()) > 0
     shown = cli("bench", "--cell", "gru", *small).stdout.decode()
     assert "gru 2x16, 4 streams x 8 characters" in shown
     assert "1.00x" in shown
@@ -263,3 +272,49 @@ def test_version_and_help(cli: Run) -> None:
         shown = cli(command, "--help")
         assert shown.returncode == 0
         assert b"Usage" in shown.stdout
+
+
+def test_many_samples_are_those_that_each_seed_and_place_gives(cli: Run, model_file: Path) -> None:
+    def texts(*options: str) -> list[bytes]:
+        common = ("-q", "-n", "40", "--seed", "4", "--prime", "ab", "--separator", "|")
+        done = cli("sample", *common, *options)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split(b"|")
+
+    three = texts("--samples", "3")
+    assert [len(text) for text in three] == [42, 42, 42]
+    assert all(text.startswith(b"ab") for text in three)
+    assert len(set(three)) == 3
+    assert texts() == three[:1]
+    assert texts("--samples", "2", "--threads", "2") == three[:2]
+    assert cli("sample", "-q", "-n", "3", "--samples", "2").stdout.count(b"\n\n") >= 1
+
+
+def test_filters_reach_the_sampler(cli: Run, model_file: Path) -> None:
+    def text(*options: str) -> bytes:
+        return cli("sample", "-q", "-n", "60", "--seed", "4", *options).stdout
+
+    greedy = text("--temp", "0")
+    assert text("--top-k", "1") == text("--top-p", "0.001") == text("--min-p", "1") == greedy
+    assert text() != greedy
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
+def test_the_text_is_the_same_on_every_instruction_set_and_without_the_native_library(
+    cli: Run, tmp_path: Path, model_file: Path, precision: str
+) -> None:
+    arguments = ["sample", "-q", "-n", "200", "--seed", "4", "--temp", "0.7"]
+    arguments += ["--precision", precision]
+    expected = cli(*arguments).stdout
+    assert len(expected) == 200
+    for isa in ("portable", "avx2"):
+        assert cli(*arguments, environment={"CHARRNN_ISA": isa}).stdout == expected
+    program = (
+        "import sys\n"
+        "sys.modules['charrnn.engines._native'] = None\n"
+        "from charrnn.cli.main import main\n"
+        "main()\n"
+    )
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, expected)

@@ -1,45 +1,61 @@
 import itertools
+from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from charrnn.engines.reference import ReferenceEngine
-from charrnn.inference import NumpyStepper
+from charrnn.inference import Network, NumpyNetwork
 from charrnn.model.char_rnn import CharRNN
 from charrnn.model.config import CELL_NAMES, CellName, ModelConfig
-from charrnn.scoring import StepScorer, score_carried, score_sampled, score_windows
+from charrnn.native_inference import NativeNetwork, ThreadTrials
+from charrnn.scoring import read_carried, score_carried, score_sampled, score_windows
 from charrnn.training.evaluation import TorchScorer
 from charrnn.vocabulary import Vocabulary
 from tests.conftest import random_checkpoint
 
+Maker = Callable[..., Network]
 
-def config_of(cell: CellName, embedding_size: int) -> ModelConfig:
-    return ModelConfig(11, cell, num_layers=2, hidden_size=13, embedding_size=embedding_size)
+
+@pytest.fixture(params=[NumpyNetwork, NativeNetwork])
+def maker(request: pytest.FixtureRequest) -> Maker:
+    made: Maker = request.param
+    return made
+
+
+def config_of(cell: CellName, embedding_size: int, num_layers: int = 2) -> ModelConfig:
+    return ModelConfig(
+        11, cell, num_layers=num_layers, hidden_size=13, embedding_size=embedding_size
+    )
 
 
 @pytest.mark.parametrize("embedding_size", [0, 5])
+@pytest.mark.parametrize("num_layers", [1, 2, 3])
 @pytest.mark.parametrize("cell", CELL_NAMES)
-def test_the_numpy_step_gives_the_trained_models_logits(
-    cell: CellName, embedding_size: int
+def test_a_step_gives_the_trained_models_logits(
+    cell: CellName, num_layers: int, embedding_size: int, maker: Maker
 ) -> None:
-    config = config_of(cell, embedding_size)
+    config = config_of(cell, embedding_size, num_layers)
     weights = random_checkpoint(config).weights
     model = CharRNN(config, torch.Generator())
     model.load_weights(weights)
     ids = torch.randint(0, 11, (17, 3), generator=torch.Generator().manual_seed(0))
     expected, end = model(ids, model.initial_state(3), ReferenceEngine())
-    stepper = NumpyStepper(config, weights)
-    state = stepper.initial_state(3)
+    network = maker(config, weights)
+    state = network.initial_state(3)
     for step, row in enumerate(ids.numpy()):
-        logits, state = stepper.step(row, state)
+        logits, state = network.step(row, state)
         np.testing.assert_allclose(logits, expected[step].detach().numpy(), atol=1e-5)
-    for one, other in zip(state, end, strict=True):
+    read = network.read(ids.numpy(), network.initial_state(3))
+    for one, other, same in zip(state, end, read, strict=True):
         np.testing.assert_allclose(one, other.detach().numpy(), atol=1e-5)
+        np.testing.assert_array_equal(one, same)
 
 
 @pytest.mark.parametrize("embedding_size", [0, 5])
-def test_the_unknown_symbol_is_an_empty_one_hot_vector(embedding_size: int) -> None:
+def test_the_unknown_symbol_is_an_empty_one_hot_vector(embedding_size: int, maker: Maker) -> None:
     config = config_of("lstm", embedding_size)
     weights = random_checkpoint(config).weights
     vocabulary = Vocabulary("abcdefghijk")
@@ -52,8 +68,8 @@ def test_the_unknown_symbol_is_an_empty_one_hot_vector(embedding_size: int) -> N
     )
     hidden, _ = module(torch.from_numpy(x)[None])
     expected = hidden[0].detach().numpy() @ weights["decoder.weight"].T + weights["decoder.bias"]
-    stepper = NumpyStepper(config, weights)
-    logits, _ = stepper.step(np.array([vocabulary.unknown_id]), stepper.initial_state(1))
+    network = maker(config, weights)
+    logits, _ = network.step(np.array([vocabulary.unknown_id]), network.initial_state(1))
     np.testing.assert_allclose(logits, expected, atol=1e-5)
 
 
@@ -63,22 +79,23 @@ def test_the_parallel_score_is_the_sequential_one(cell: CellName, length: int) -
     config = config_of(cell, 5)
     weights = random_checkpoint(config, scale=0.3).weights
     ids = np.random.default_rng(1).integers(0, 11, length).astype(np.uint8)
-    stepper = NumpyStepper(config, weights)
-    state = stepper.initial_state(1)
+    network = NumpyNetwork(config, weights)
+    state = network.initial_state(1)
     nats = 0.0
     for symbol, following in itertools.pairwise(ids):
-        logits, state = stepper.step(np.array([symbol]), state)
+        logits, state = network.step(np.array([symbol]), state)
         exact = logits[0].astype(np.float64)
         nats += float(np.log(np.exp(exact).sum()) - exact[following])
     model = CharRNN(config, torch.Generator())
     model.load_weights(weights)
-    for scorer in (StepScorer(stepper), TorchScorer(model, ReferenceEngine())):
+    native = NativeNetwork(config, weights, threads=2)
+    for scorer in (network, native, TorchScorer(model, ReferenceEngine())):
         score = score_carried(scorer, ids, streams=8)
         assert score.characters == length - 1
         assert score.nats == pytest.approx(nats, rel=2e-6)
 
 
-def test_a_net_that_forgets_nothing_is_still_scored_exactly() -> None:
+def test_a_net_that_forgets_nothing_is_still_scored_and_primed_exactly(maker: Maker) -> None:
     """A counter: its state never falls in with that of another reading, so none may be saved."""
     config = ModelConfig(2, "rnn", hidden_size=1, embedding_size=0)
     weights = {
@@ -89,19 +106,30 @@ def test_a_net_that_forgets_nothing_is_still_scored_exactly() -> None:
         "decoder.weight": np.array([[3.0], [-3.0]], np.float32),
         "decoder.bias": np.zeros(2, np.float32),
     }
-    ids = np.random.default_rng(2).integers(0, 2, 1500).astype(np.uint8)
-    scorer = StepScorer(NumpyStepper(config, weights))
-    alone, parallel = (score_carried(scorer, ids, streams).nats for streams in (1, 8))
-    assert parallel == pytest.approx(alone, rel=1e-6)
-    zeros = sum(score_carried(scorer, part, 1).nats for part in np.split(ids, 10))
+    ids = np.random.default_rng(2).integers(0, 2, 5000).astype(np.uint8)
+    network = maker(config, weights)
+    alone, parallel = (score_carried(network, ids[:1500], streams).nats for streams in (1, 8))
+    assert parallel == pytest.approx(alone, rel=1e-5)
+    zeros = sum(score_carried(network, part, 1).nats for part in np.split(ids[:1500], 10))
     assert abs(zeros - alone) > 1  # the carried state does matter here
+    one, other = (read_carried(network, ids, streams)[0] for streams in (1, 4))
+    np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+def test_a_long_prime_is_read_in_parallel_and_to_its_end(maker: Maker) -> None:
+    config = config_of("lstm", 5)
+    network = maker(config, random_checkpoint(config, scale=0.3).weights)
+    ids = np.random.default_rng(3).integers(0, 11, 6007).astype(np.uint8)
+    expected = network.read(ids[:, None], network.initial_state(1))
+    for one, other in zip(read_carried(network, ids), expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 @pytest.mark.parametrize("length", [2, 20, 21, 22, 143, 500])
 def test_windows_are_read_from_the_zero_state(length: int) -> None:
     config = config_of("lstm", 5)
     ids = np.random.default_rng(3).integers(0, 11, length).astype(np.uint8)
-    scorer = StepScorer(NumpyStepper(config, random_checkpoint(config, scale=0.3).weights))
+    scorer = NumpyNetwork(config, random_checkpoint(config, scale=0.3).weights)
     score = score_windows(scorer, ids, window=20, streams=3)
     apart = [score_carried(scorer, ids[i : i + 21], 1) for i in range(0, length - 1, 20)]
     assert score.characters == length - 1 == sum(part.characters for part in apart)
@@ -111,9 +139,38 @@ def test_windows_are_read_from_the_zero_state(length: int) -> None:
 def test_the_estimate_is_close_to_the_exact_score_and_reads_what_it_was_told_to() -> None:
     config = config_of("gru", 5)
     ids = np.random.default_rng(1).integers(0, 11, 40_000).astype(np.uint8)
-    scorer = StepScorer(NumpyStepper(config, random_checkpoint(config).weights))
-    exact = score_carried(scorer, ids)
-    estimate = score_sampled(scorer, ids, 6400)
+    network = NativeNetwork(config, random_checkpoint(config).weights)
+    exact = score_carried(network, ids)
+    estimate = score_sampled(network, ids, 6400)
     assert estimate.characters == 6400
     assert estimate.nats_per_char == pytest.approx(exact.nats_per_char, rel=0.05)
-    assert score_sampled(scorer, ids, 39_000) == exact
+    assert score_sampled(network, ids, 39_000) == exact
+
+
+def test_threads_that_do_not_pay_are_given_up_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    step_s = {1: 1.0, 4: 3.0}
+    used: list[int] = []
+    clock = SimpleNamespace(perf_counter=lambda: now)
+    monkeypatch.setattr("charrnn.native_inference.time", clock)
+
+    def work(threads: int) -> int:
+        nonlocal now
+        used.append(threads)
+        now += 10 * step_s[threads]
+        return 10
+
+    trials = ThreadTrials(4)
+    for _ in range(60):
+        assert trials.run(work) == 10
+    assert used[0] == 4
+    assert used.count(1) > 50
+    step_s[4] = 0.5  # the other program has ended
+    for _ in range(100):
+        trials.run(work)
+    assert used[-1] == 4
+    alone = ThreadTrials(1)
+    assert alone.run(work) == 10
+    assert used[-1] == 1

@@ -9,8 +9,9 @@ import typer
 
 from charrnn.cli.arguments import parse_duration, parse_size
 from charrnn.cli.terminal import Color, ColorOption, JsonOption, make_console
+from charrnn.engines.config import default_threads
 from charrnn.model.config import CellName, ModelConfig
-from charrnn.training.config import TrainingConfig, default_threads
+from charrnn.training.config import TrainingConfig
 
 
 def bench(
@@ -74,4 +75,5 @@ def bench(
         f"{training.threads} threads, {platform.machine()}"
     )
     console.print(table)
-    console.print(f"sampling one stream: {found.sampling:,.0f} chars/s")
+    speeds = ", ".join(f"{name} {speed:,.0f}" for name, speed in found.sampling.items())
+    console.print(f"sampling one stream: {speeds} chars/s")

@@ -27,10 +27,10 @@ def evaluate(
     Twice: with its state carried from start to end, and in windows of 256 characters that each
     begin with an empty state, as models with a fixed context are evaluated.
     """
-    from charrnn import api
+    from charrnn import api, trained
     from charrnn.scoring import WINDOW
 
-    loaded = api.load(model)
+    loaded = trained.load(model)
     found = api.evaluate(loaded, split, corpus or None)
     carried, windows = found.carried, found.windows
     if as_json:

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 from charrnn.cli.terminal import Color, ColorOption, JsonOption, ModelArgument, make_console
 
 if TYPE_CHECKING:
-    from charrnn.api import Model
     from charrnn.checkpoint import Checkpoint
+    from charrnn.trained import Model
 
 
 def info(
     model: ModelArgument = None, as_json: JsonOption = False, color: ColorOption = Color.AUTO
 ) -> None:
     """Show what a model is, where it came from and how well it does."""
-    from charrnn import api
+    from charrnn import trained
 
-    loaded = api.load(model)
+    loaded = trained.load(model)
     if as_json:
         print(json.dumps(_record(loaded), ensure_ascii=False))
         return
@@ -35,8 +35,8 @@ def info(
 def list_runs(as_json: JsonOption = False, color: ColorOption = Color.AUTO) -> None:
     """List the runs in ./checkpoints, newest first."""
     from charrnn import checkpoint, run_folder
-    from charrnn.api import Model
     from charrnn.errors import CheckpointError
+    from charrnn.trained import Model
 
     models = []
     for folder in run_folder.list_runs():
@@ -103,6 +103,7 @@ def _rows(model: "Model") -> list[tuple[str, str]]:
         ("corpus", f"{escape(loaded.corpus.name)}, {loaded.corpus.num_symbols:,} {unit}"),
         ("corpus sha256", loaded.corpus.sha256),
         ("validation", _validation(loaded)),
+        ("sampling", _precisions(loaded)),
         ("trained", f"{loaded.step:,} of {loop.get('steps', loaded.step):,} steps"),
         ("engine", f"{loop.get('engine')} {loop.get('precision')}, {loop.get('threads')} threads"),
         ("versions", ", ".join(f"{name} {value}" for name, value in loaded.versions.items())),
@@ -143,6 +144,17 @@ def _validation(loaded: "Checkpoint") -> str:
         f"{_bits(loaded)} bits/char, {losses.val_nats:.4f} nats over {losses.val_characters:,} "
         f"characters ({how})"
     )
+
+
+def _precisions(loaded: "Checkpoint") -> str:
+    """`int8; fp32 1.8303, bf16 1.8303, int8 1.8304 nats over 32,768 characters`."""
+    losses = loaded.losses
+    if not losses.by_precision:
+        return f"{losses.fastest_precision()}; no other precision was measured"
+    measured = sorted(losses.by_precision.items(), key=lambda entry: entry[1])
+    nats = ", ".join(f"{precision} {nats:.4f}" for precision, nats in measured)
+    over = f"{losses.precision_characters:,} characters"
+    return f"{losses.fastest_precision()}; {nats} nats over {over}"
 
 
 def _written(path: Path) -> str:

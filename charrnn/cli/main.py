@@ -12,6 +12,7 @@ from typer.exceptions import TyperException
 from charrnn.cli.bench import bench
 from charrnn.cli.evaluate import evaluate
 from charrnn.cli.info import info, list_runs
+from charrnn.cli.quick_options import use_quick_converters
 from charrnn.cli.sample import sample
 from charrnn.cli.train import train
 from charrnn.errors import CharRNNError
@@ -60,6 +61,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):  # None where it is closed
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
+        use_quick_converters()
         code = app(obj=started, standalone_mode=False) or 0
         if sys.stdout is not None:
             sys.stdout.flush()

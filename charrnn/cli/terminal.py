@@ -1,5 +1,6 @@
 """Manners on a terminal and in a pipe: where colour goes, and when stdout is flushed."""
 
+import math
 import sys
 import time
 from enum import StrEnum
@@ -54,7 +55,8 @@ def make_console(file: IO[str], color: Color) -> "Console":
 class Output:
     """stdout for results: bytes go out as they are.
 
-    On a terminal every write is shown at once; into a pipe at each newline, or within 100 ms.
+    On a terminal every write is shown at once; into a pipe the first one, and then at each newline
+    or within 100 ms.
     """
 
     def __init__(self) -> None:
@@ -63,10 +65,12 @@ class Output:
             raise CharRNNError("stdout is closed: there is nowhere to write to")
         self._file = sys.stdout.buffer
         self.is_terminal = sys.stdout.isatty()
-        self._flushed = time.monotonic()
+        self._flushed = -math.inf
 
     def write(self, data: bytes) -> None:
         """Write `data`, and flush if it is time to."""
+        if not data:
+            return
         self._file.write(data)
         if self.is_terminal or b"\n" in data or time.monotonic() - self._flushed > FLUSH_S:
             self._file.flush()

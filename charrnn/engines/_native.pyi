@@ -105,3 +105,66 @@ def thread_source() -> str:
 
 def release_memory() -> None:
     """Give buffers kept for the next window back to the system."""
+
+class Automaton:
+    """Tables of sampling/automaton.py, checked."""
+
+    def __init__(self, symbol_class: Array, next_state: Array, final: Array) -> None: ...
+
+class Sampler:
+    """A network packed for sampling and scoring. h (L, B, H) and c are changed in place."""
+
+    threads: int
+    """Of each call; the results do not depend on it."""
+
+    def __init__(
+        self,
+        cell: str,
+        precision: str,
+        table: Array,
+        weight_ih: list[Array],
+        bias_ih: list[Array],
+        weight_hh: list[Array],
+        bias_hh: list[Array],
+        decoder: Array,
+        decoder_bias: Array,
+        kernels: str = "",
+    ) -> None:
+        """table: (V + 1, G*H); weight_ih and bias_ih: of all layers but the first."""
+
+    def write(
+        self,
+        h: Array,
+        c: Array | None,
+        last: Array,
+        states: Array,
+        ended: Array,
+        seed: int,
+        streams: Array,
+        position: int,
+        temperature: float,
+        top_k: int,
+        top_p: float,
+        min_p: float,
+        allowed: Array | None,
+        automaton: Automaton | None,
+        out: Array,
+    ) -> int:
+        """Fill out (n, B), int32, with what B streams write after `last`; return the steps taken.
+
+        last, states (of the automaton) and ended, (B,), int64, int32 and int8, are changed in
+        place. Random number `position + n` of stream `streams[b]` under the key `seed` decides.
+        allowed: (V,), uint8, or None for all.
+        """
+
+    def read(self, ids: Array, h: Array, c: Array | None, logits: Array | None) -> None:
+        """Read ids (T, B); fill logits (B, V) after the last of them."""
+
+    def score(self, ids: Array, targets: Array, h: Array, c: Array | None, nats: Array) -> None:
+        """Read ids (T, B); fill nats (T, B), float64, with what targets (T, B) cost."""
+
+    def kernels(self) -> str:
+        """Name of the kernels in use."""
+
+def sampler_kernels() -> list[str]:
+    """Names of all kernels of Sampler that this machine can run, slowest first."""

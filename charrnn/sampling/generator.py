@@ -1,38 +1,177 @@
-"""The loop that writes: read a symbol, look at the logits, choose the next, and so on."""
+"""The loop that writes: read a symbol, look at the logits, choose the next, and so on.
 
-import itertools
+Natively the whole loop runs without Python and hands back blocks of ids. Random number `i` of
+sample `s` is number `i` of Philox4x64-10 under the key `seed` from counter (0, 0, s, 0) on, as
+numpy.random.Philox counts it: it depends on neither the machine nor the other samples.
+"""
+
+import time
 from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.inference import Stepper
+from charrnn.inference import Network, State
+from charrnn.native_inference import NativeNetwork, as_native_automaton
+from charrnn.sampling.automaton import FORBIDDEN, Automaton
+from charrnn.sampling.choice import choose
 from charrnn.sampling.config import ENDLESS, SamplingConfig
+from charrnn.scoring import read_carried
 from charrnn.vocabulary import Ids
 
+Blocks = NDArray[np.int32]
+"""Ids (n, S) of n steps of S samples, -1 where a sample has ended."""
 
-def generate_ids(stepper: Stepper, prime: Ids, config: SamplingConfig) -> Iterator[int]:
-    """Read `prime` (at least one id), then yield ids one at a time, `config.length` of them."""
-    random = np.random.Generator(np.random.Philox(config.seed))
-    state = stepper.initial_state(1)
-    for symbol in prime[:-1]:
-        _, state = stepper.step(np.array([symbol]), state)
-    last = int(prime[-1])
-    for _ in itertools.count() if config.length == ENDLESS else range(config.length):
-        logits, state = stepper.step(np.array([last]), state)  # (1, V)
-        last = choose(logits[0], config.temperature, random.random())
-        yield last
+BLOCK_S = 0.03
+"""Blocks grow until one takes about this long, so that text streams smoothly."""
+LARGEST_BLOCK = 65536
+
+GOES_ON, FINAL_STATE, NOTHING_ALLOWED = range(3)
+"""Why a sample has ended: not yet; the automaton is satisfied; no symbol was allowed."""
 
 
-def choose(logits: NDArray[np.float32], temperature: float, uniform: float) -> int:
-    """Return an id drawn from softmax(logits / temperature); logits (V,), uniform in [0, 1).
+class Pen:
+    """Where each of S samples stands. Writers change it in place."""
 
-    Temperature 0 returns the id of the highest logit, the first of equals.
+    def __init__(self, state: State, last: int, samples: int) -> None:
+        """All samples go on from `state`, each part (L, 1, H), in which `last` was not read yet."""
+        self.state = tuple(np.repeat(part, samples, axis=1) for part in state)  # each (L, S, H)
+        self.last = np.full(samples, last, np.int64)
+        self.automaton_state = np.zeros(samples, np.int32)
+        self.ended = np.zeros(samples, np.int8)
+        self.position = 0
+
+
+class Writer(Protocol):
+    """Writes a few symbols of every sample."""
+
+    pen: Pen
+
+    def write(self, steps: int) -> Blocks:
+        """The next ids, (n, S) with n <= steps, fewer only where all samples have ended."""
+
+
+class NumpyWriter:
+    """Step by step, with any Network."""
+
+    def __init__(
+        self,
+        network: Network,
+        pen: Pen,
+        config: SamplingConfig,
+        allowed: NDArray[np.uint8] | None = None,
+        automaton: Automaton | None = None,
+    ) -> None:
+        self.pen = pen
+        self._network = network
+        self._config = config
+        self._allowed = allowed
+        self._automaton = automaton
+        self._random = [
+            np.random.Generator(np.random.Philox(key=config.seed, counter=[0, 0, sample, 0]))
+            for sample in range(len(pen.last))
+        ]
+
+    def write(self, steps: int) -> Blocks:
+        """See Writer."""
+        pen = self.pen
+        block = np.full((steps, len(pen.last)), -1, np.int32)
+        for step in range(steps):
+            if pen.ended.all():
+                return block[:step]
+            logits, pen.state = self._network.step(pen.last, pen.state)  # (S, V)
+            for sample in map(int, np.flatnonzero(pen.ended == GOES_ON)):
+                block[step, sample] = self._choose(sample, logits[sample])
+            pen.position += 1
+        return block
+
+    def _choose(self, sample: int, logits: NDArray[np.float32]) -> int:
+        pen, automaton = self.pen, self._automaton
+        allowed = self._allowed
+        if automaton is not None:
+            following = automaton.next_state[pen.automaton_state[sample], automaton.symbol_class]
+            may_follow = following != FORBIDDEN
+            allowed = may_follow if allowed is None else may_follow & (allowed != 0)
+        symbol = choose(logits, self._config, self._random[sample].random(), allowed)
+        if symbol < 0:
+            pen.ended[sample] = NOTHING_ALLOWED
+            return symbol
+        pen.last[sample] = symbol
+        if automaton is not None:
+            pen.automaton_state[sample] = following[symbol]
+            if automaton.final[following[symbol]]:
+                pen.ended[sample] = FINAL_STATE
+        return symbol
+
+
+class NativeWriter:
+    """The loop in C++, a block at a time."""
+
+    def __init__(
+        self,
+        network: NativeNetwork,
+        pen: Pen,
+        config: SamplingConfig,
+        allowed: NDArray[np.uint8] | None = None,
+        automaton: Automaton | None = None,
+    ) -> None:
+        self.pen = pen
+        self._network = network
+        self._seed = config.seed
+        self._filters = (config.temperature, config.top_k, config.top_p, config.min_p)
+        self._allowed = allowed
+        self._automaton = None
+        if automaton is not None:
+            tables = (automaton.symbol_class, automaton.next_state, automaton.final)
+            self._automaton = as_native_automaton(*tables)
+        self._numbers = np.arange(len(pen.last), dtype=np.uint64)
+
+    def write(self, steps: int) -> Blocks:
+        """See Writer."""
+        pen = self.pen
+        block = np.empty((steps, len(pen.last)), np.int32)
+        taken = self._network.write(
+            pen.state, pen.last, pen.automaton_state, pen.ended,
+            self._seed, self._numbers, pen.position,
+            *self._filters, self._allowed, self._automaton, block,
+        )  # fmt: skip
+        pen.position += taken
+        return block[:taken]
+
+
+def make_writer(
+    network: Network,
+    prime: Ids,
+    config: SamplingConfig,
+    allowed: NDArray[np.bool_] | None = None,
+    automaton: Automaton | None = None,
+) -> Writer:
+    """Read `prime` (at least one id); the writer goes on from there.
+
+    allowed: (V,), False for symbols that never may be chosen. automaton: what may follow what; the
+    prime is not part of it.
     """
-    if temperature == 0:
-        return int(logits.argmax())
-    with np.errstate(over="ignore"):
-        scaled = (logits.astype(np.float64) - logits.max()) / temperature
-    cumulative = np.cumsum(np.exp(scaled))
-    target = min(uniform * cumulative[-1], np.nextafter(cumulative[-1], 0))
-    return int(np.searchsorted(cumulative, target, side="right"))
+    state = read_carried(network, prime[:-1])
+    pen = Pen(state, int(prime[-1]), config.samples)
+    mask = None if allowed is None else allowed.astype(np.uint8)
+    if isinstance(network, NativeNetwork):
+        return NativeWriter(network, pen, config, mask, automaton)
+    return NumpyWriter(network, pen, config, mask, automaton)
+
+
+def write_blocks(writer: Writer, length: int) -> Iterator[Blocks]:
+    """Yield `length` steps in blocks: one symbol at first, then more at a time."""
+    steps = 1
+    while length != 0 and not writer.pen.ended.all():
+        steps = min(steps, LARGEST_BLOCK, length if length != ENDLESS else LARGEST_BLOCK)
+        started = time.perf_counter()
+        block = writer.write(steps)
+        took = time.perf_counter() - started
+        if len(block):
+            yield block
+        length -= steps if length != ENDLESS else 0
+        if took < BLOCK_S / 2:
+            steps *= 2
+        elif took > BLOCK_S:
+            steps = max(1, steps // 2)

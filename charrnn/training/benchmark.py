@@ -2,19 +2,24 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
 
 from charrnn.engines.choice import Kind, candidates
-from charrnn.inference import NumpyStepper
+from charrnn.engines.config import SAMPLING_PRECISIONS, SamplingPrecision
 from charrnn.model.config import ModelConfig
+from charrnn.native_inference import make_network
 from charrnn.sampling.config import ENDLESS, SamplingConfig
-from charrnn.sampling.generator import generate_ids
+from charrnn.sampling.generator import make_writer
 from charrnn.training.config import OptimizerConfig, TrainingConfig
 from charrnn.training.timing import median_seconds
 from charrnn.training.trainer import Trainer
 from charrnn.vocabulary import Ids
+
+BLOCK = 200
+"""Characters written at a time."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +28,8 @@ class Benchmark:
 
     training: dict[Kind, float]
     """Whole training steps, by engine and precision."""
-    sampling: float
-    """One stream, characters written one after another."""
+    sampling: dict[SamplingPrecision, float]
+    """One stream, characters written one after another, by precision."""
 
 
 def make_trainers(
@@ -51,7 +56,14 @@ def benchmark(model: ModelConfig, training: TrainingConfig, seconds: float) -> B
     trainers = make_trainers(candidates(training.device), ids, model, OptimizerConfig(), training)
     steps = {kind: trainer.step for kind, trainer in trainers.items()}
     step_s = median_seconds(steps, 0.8 * seconds)
-    stepper = NumpyStepper(model, next(iter(trainers.values())).model.weights())
-    written = generate_ids(stepper, ids[:1], SamplingConfig(seed=0, length=ENDLESS))
-    char_s = median_seconds({"": lambda: next(written)}, 0.2 * seconds)[""]
-    return Benchmark({kind: window / found for kind, found in step_s.items()}, 1 / char_s)
+    weights = next(iter(trainers.values())).model.weights()
+    writers = {}
+    for precision in SAMPLING_PRECISIONS:
+        network = make_network(model, weights, precision)
+        writers[precision] = make_writer(network, ids[:1], SamplingConfig(seed=0, length=ENDLESS))
+    blocks = {name: partial(writer.write, BLOCK) for name, writer in writers.items()}
+    block_s = median_seconds(blocks, 0.2 * seconds)
+    return Benchmark(
+        {kind: window / found for kind, found in step_s.items()},
+        {precision: BLOCK / found for precision, found in block_s.items()},
+    )

@@ -1,6 +1,5 @@
 """What a training run is made of beside the model. No torch here."""
 
-import os
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -87,11 +86,6 @@ class TrainingConfig:
             ("device", self.device, DEVICES),
         ):
             _require(option, choice, choice in choices, f"one of {', '.join(choices)}")
-
-
-def default_threads() -> int:
-    """The CPUs this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _require(option: str, value: object, condition: bool, wanted: str) -> None:

@@ -120,6 +120,8 @@ class Plan:
     """Wall time for the whole command, where the steps were chosen to fit one."""
     final_s: float
     """Seconds that the final evaluation and the last saves should take; kept free at the end."""
+    precision_chars: int = 0
+    """Characters of the validation split on which each sampling precision is judged, about."""
     most_steps: int | None = None
     """Where a budget decides: what the run may grow to if the machine gets faster on the way."""
     reasons: dict[str, str] = field(default_factory=dict)

@@ -14,10 +14,11 @@ import torch
 from charrnn.corpus.encoded import EncodedCorpus
 from charrnn.corpus.windows import fit
 from charrnn.engines.choice import MISSING, Kind, candidates, make_engine, native_is_built
+from charrnn.engines.config import SAMPLING_PRECISIONS, default_threads
 from charrnn.model.config import ModelConfig
 from charrnn.scoring import CHUNK, STREAMS
 from charrnn.training.benchmark import make_trainers
-from charrnn.training.config import OptimizerConfig, TrainingConfig, default_threads
+from charrnn.training.config import OptimizerConfig, TrainingConfig
 from charrnn.training.evaluation import TorchScorer
 from charrnn.training.plan import DEFAULT_BUDGET_S, CorpusPlan, Plan, TrainingRequest
 from charrnn.training.recipe import (
@@ -36,8 +37,12 @@ EVALUATIONS = 10
 REPORTS = 400
 EVALUATION_SHARE = 0.03
 """Of the budget, for all evaluations during training together."""
-FINAL_SHARE = 0.08
+FINAL_SHARE = 0.06
 """Of the budget, at most, for the final evaluation."""
+PRECISION_SHARE = 0.02
+"""Of the budget, about, for judging the sampling precisions afterwards."""
+PRECISION_CHARS = (4096, 32768)
+"""Characters that judging them reads, at least and at most; fewer only of a shorter split."""
 FINAL_READINGS = 2.5
 """A final evaluation reads its characters about this often: until the states settle, and in
 windows."""
@@ -89,6 +94,8 @@ def make_plan(
         training = replace(training, engine=kind[0], precision=kind[1])
     validation = len(corpus.split("validation"))
     final_chars, final_s = _final_evaluation(validation, budget, speeds)
+    precision_chars, precision_s = _precision_evaluation(validation, budget, speeds)
+    final_s += precision_s
     steps = _steps(request, training, len(ids))
     if budget is not None:
         left = budget * (1 - EVALUATION_SHARE) - elapsed() - final_s - EXIT_S
@@ -110,6 +117,7 @@ def make_plan(
         final_chars=final_chars,
         budget_s=budget,
         final_s=final_s,
+        precision_chars=precision_chars,
         most_steps=_most_steps(training, len(ids)) if budget is not None else None,
         reasons=reasons,
     )
@@ -179,6 +187,19 @@ def _final_evaluation(validation: int, budget: float | None, speeds: Speeds) -> 
     seconds = FINAL_READINGS * validation / speeds.eval_chars_per_s
     share = min(1.0, FINAL_SHARE * budget / seconds)
     return max(2, int(validation * share)), share * seconds
+
+
+def _precision_evaluation(
+    validation: int, budget: float | None, speeds: Speeds
+) -> tuple[int, float]:
+    """(characters, seconds): what each precision is judged on, and what all of them take."""
+    least, most = (min(validation, chars) for chars in PRECISION_CHARS)
+    if budget is None:
+        return most, 0.0
+    char_s = len(SAMPLING_PRECISIONS) / speeds.eval_chars_per_s
+    chars = int(PRECISION_SHARE * budget / char_s) - CHUNK * STREAMS
+    chars = max(least, min(most, chars))
+    return chars, (chars + CHUNK * STREAMS) * char_s
 
 
 def _fit_to_text(request: TrainingRequest, num_ids: int) -> tuple[TrainingConfig, tuple[str, ...]]:

@@ -17,11 +17,12 @@ from charrnn import checkpoint, sealed_file
 from charrnn.checkpoint import Checkpoint, CorpusRecord, Losses
 from charrnn.corpus.encoded import EncodedCorpus
 from charrnn.engines.choice import make_engine
+from charrnn.engines.config import SAMPLING_PRECISIONS
 from charrnn.errors import RunError
-from charrnn.inference import NumpyStepper
+from charrnn.native_inference import make_network
 from charrnn.run_folder import RunFolder
 from charrnn.sampling.config import SamplingConfig
-from charrnn.sampling.generator import generate_ids
+from charrnn.sampling.generator import make_writer
 from charrnn.scoring import Score, evaluate, score_sampled
 from charrnn.training.evaluation import TorchScorer
 from charrnn.training.events import (
@@ -226,7 +227,13 @@ class TrainingRun:
         self._trainer.model.load_weights(best.weights)
         both = evaluate(self._scorer, self._validation[: self.plan.final_chars])
         score, windows_nats = both.carried, both.windows.nats_per_char
-        losses = Losses(score.nats_per_char, score.characters, True, windows_nats)
+        losses = replace(
+            self._judge_precisions(best),
+            val_nats=score.nats_per_char,
+            val_characters=score.characters,
+            val_carried=True,
+            val_windows_nats=windows_nats,
+        )
         checkpoint.write(self.folder.model, replace(best, losses=losses))
         self._best = _Best(score.nats_per_char, best.step)
         report = self._record(
@@ -238,6 +245,18 @@ class TrainingRun:
         )
         self._save_state(finished=True)
         return report
+
+    def _judge_precisions(self, best: Checkpoint) -> Losses:
+        """What sampling at each precision costs, all measured on the same text."""
+        if self.plan.precision_chars == 0:
+            return Losses()
+        by_precision: dict[str, float] = {}
+        for precision in SAMPLING_PRECISIONS:
+            threads = self.plan.training.threads
+            network = make_network(best.config, best.weights, precision, threads)
+            score = score_sampled(network, self._validation, self.plan.precision_chars)
+            by_precision[precision] = score.nats_per_char
+        return Losses(by_precision=by_precision, precision_characters=score.characters)
 
     def _eval_report(self, score: Score, *, carried: bool, best: bool) -> EvalReport:
         return EvalReport(
@@ -252,14 +271,14 @@ class TrainingRun:
     def _sample(self) -> SampleReport:
         """A few characters; the generator is this sample's own, so the run is not disturbed."""
         step = self._trainer.step_count
-        stepper = NumpyStepper(self.plan.model, self._trainer.model.weights())
+        network = make_network(self.plan.model, self._trainer.model.weights(), threads=1)
         config = SamplingConfig(
             seed=self.plan.training.seed + step,
             temperature=SAMPLE_TEMPERATURE,
             length=SAMPLE_CHARACTERS,
         )
-        ids = generate_ids(stepper, self._vocabulary.start(), config)
-        return SampleReport(step, self._vocabulary.decode(ids))
+        writer = make_writer(network, self._vocabulary.start(), config)
+        return SampleReport(step, self._vocabulary.decode(writer.write(config.length)[:, 0]))
 
     def _save_interrupted(self) -> None:
         """Keep everything; a run without an evaluation yet gets a model all the same."""

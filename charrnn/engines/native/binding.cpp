@@ -208,6 +208,9 @@ void loss_backward(LossWindow& window, const Maybe<Input>& mask, const Input& we
 }
 
 }  // namespace
+
+void bind_sampler(nb::module_& module);  // sampler_binding.cpp
+
 }  // namespace charrnn
 
 NB_MODULE(_native, module) {
@@ -238,5 +241,6 @@ NB_MODULE(_native, module) {
   module.def("available_isas", &available, "Names of all instruction sets that this machine can run, slowest first.");
   module.def("cap_isa", &cap, "name"_a, "Use no better instruction set than this one; '' lifts the cap. CHARRNN_ISA does so from outside.");
   module.def("thread_source", &thread_source, "Whose threads are used: 'openmp' (a team that torch brought) or 'own'.");
+  bind_sampler(module);
   module.def("release_memory", &release_free_buffers, "Give buffers kept for the next window back to the system.");
 }

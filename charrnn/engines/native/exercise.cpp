@@ -99,6 +99,8 @@ bool all_finite(const Floats& values) {
 
 }  // namespace
 
+bool exercise_sampler();  // exercise_sampler.cpp
+
 int main() {
   const Sizes shapes[] = {{1, 1, 0, 1, 2}, {1, 1, 1, 1, 1}, {3, 7, 0, 100, 5}, {2, 5, 33, 17, 3},
                           {4, 13, 20, 48, 2}, {5, 3, 0, 16, 9}, {2, 50, 100, 100, 2}, {40, 17, 0, 19, 4},
@@ -136,4 +138,5 @@ int main() {
       }
   }
   std::printf("%d shapes are sound\n", runs);
+  return exercise_sampler() ? 0 : 1;
 }
