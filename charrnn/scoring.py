@@ -14,8 +14,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.corpus.encoded import Split
+from charrnn.corpus.records import Records
 from charrnn.inference import State, Stepper
-from charrnn.vocabulary import Ids
 
 CHUNK = 128
 """Steps between two comparisons of states."""
@@ -87,8 +88,13 @@ class StepScorer:
         return nats, state
 
 
-def score_carried(scorer: WindowScorer, ids: Ids, streams: int = STREAMS) -> Score:
-    """The cost of ids (N,), N >= 2, read from start to end with the state carried throughout."""
+def score_carried(scorer: WindowScorer, ids: Split, streams: int = STREAMS) -> Score:
+    """The cost of ids (N,), N >= 2, read from start to end with the state carried throughout.
+
+    Records are each read from zero, whatever their order.
+    """
+    if isinstance(ids, Records):
+        return _score_records(scorer, ids, streams)
     total = len(ids) - 1
     streams = max(1, min(streams, total // CHUNK))
     length = total // streams
@@ -96,7 +102,7 @@ def score_carried(scorer: WindowScorer, ids: Ids, streams: int = STREAMS) -> Sco
     targets = ids[1 : streams * length + 1].reshape(streams, length).T  # (S, B)
     chunks = range(0, length, CHUNK)
     nats = [0.0] * len(chunks)
-    ends: list[State] = [()] * len(chunks)
+    ends: dict[int, State] = {}  # by chunk
     state = scorer.initial_state(streams)
     settled = False
     while not settled:
@@ -104,27 +110,35 @@ def score_carried(scorer: WindowScorer, ids: Ids, streams: int = STREAMS) -> Sco
             steps = slice(start, start + CHUNK)
             each, state = scorer.score(inputs[steps], targets[steps], state)
             nats[index] = float(each.sum())
-            settled = _same(state, ends[index])
-            ends[index] = state
+            if _is_compared(index) or index == len(chunks) - 1:
+                settled = _same(state, ends.get(index, ()))
+                ends[index] = state
             if settled:
                 break
-        state = _shifted(ends[-1])
+        state = _shifted(ends[len(chunks) - 1])
     rest_nats, _ = scorer.score(
         ids[streams * length : total, None],  # (fewer than `streams`, 1)
         ids[streams * length + 1 :, None],
-        tuple(part[:, -1:] for part in ends[-1]),
+        tuple(part[:, -1:] for part in ends[len(chunks) - 1]),
     )
     return Score(sum(nats) + float(rest_nats.sum()), total)
 
 
 def score_sampled(
-    scorer: WindowScorer, ids: Ids, characters: int, *, warm_up: int = CHUNK, streams: int = STREAMS
+    scorer: WindowScorer,
+    ids: Split,
+    characters: int,
+    *,
+    warm_up: int = CHUNK,
+    streams: int = STREAMS,
 ) -> Score:
     """An estimate from about `characters` of ids, in streams spread evenly over them.
 
     Each stream first reads `warm_up` characters that are not counted. A text that is not much
-    longer than that is scored exactly instead.
+    longer than that is scored exactly instead. Of records, which are shuffled, it takes the first.
     """
+    if isinstance(ids, Records):
+        return _score_records(scorer, ids[:characters], streams)
     total = len(ids) - 1
     length = math.ceil(characters / streams)
     if (warm_up + length) * streams > total:
@@ -138,6 +152,27 @@ def score_sampled(
         each, state = scorer.score(ids[steps], ids[steps + 1], state)
         nats += float(each[max(0, warm_up - start) :].sum())
     return Score(nats, length * streams)
+
+
+def _score_records(scorer: WindowScorer, records: Records, streams: int) -> Score:
+    nats = 0.0
+    for numbers in records.batches(streams):
+        state = scorer.initial_state(len(numbers))
+        for start in range(0, int(records.lengths[numbers].max()), CHUNK):
+            inputs, targets = records.window(numbers, start, CHUNK)
+            counted = targets >= 0
+            each, state = scorer.score(inputs, np.where(counted, targets, 0), state)
+            nats += float(each[counted].sum())
+    return Score(nats, len(records))
+
+
+def _is_compared(chunk: int) -> bool:
+    """Whether to remember the states behind this chunk: the first 64, then every 64th.
+
+    Early ones are where a second reading falls in with the first; for all of a long text they would
+    take more memory than the text.
+    """
+    return chunk < 64 or chunk % 64 == 0
 
 
 def _same(state: State, before: State) -> bool:

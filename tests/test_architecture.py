@@ -15,7 +15,10 @@ PACKAGE = Path(__file__).parent.parent / "charrnn"
 STAIRCASE = [
     ["errors"],
     ["vocabulary", "model.config", "engines.config"],
-    ["model.cells", "corpus.source", "corpus.windows", "corpus.encoded"],
+    ["model.cells", "corpus.progress", "corpus.source", "corpus.compression", "corpus.lock"],
+    ["corpus.text", "corpus.symbols", "corpus.ids_file", "corpus.catalogue", "corpus.download"],
+    ["corpus.cache", "corpus.reading", "corpus.records", "corpus.statistics"],
+    ["corpus.encoded", "corpus.windows"],
     ["sealed_file", "run_folder"],
     ["checkpoint"],
     ["inference"],
@@ -30,11 +33,13 @@ STAIRCASE = [
     ["training.trainer"],
     ["training.planning", "training.run", "training.benchmark"],
     ["api"],
-    ["cli.arguments", "cli.terminal", "cli.interrupts", "cli.process", "cli.progress"],
-    ["cli.bench", "cli.evaluate", "cli.info", "cli.sample", "cli.train"],
+    ["cli.arguments", "cli.terminal", "cli.interrupts", "cli.process", "cli.reading"],
+    ["cli.text_options"],
+    ["cli.progress"],
+    ["cli.bench", "cli.evaluate", "cli.corpus", "cli.info", "cli.sample", "cli.train"],
     ["cli.main"],
 ]
-LIGHT = STAIRCASE[:10]
+LIGHT = STAIRCASE[:13]
 PACKAGES = {"", "cli", "corpus", "engines", "model", "sampling", "training"}
 
 

@@ -24,9 +24,14 @@ def evaluate(
 ) -> None:
     """Score a model on a split of the text it learned from, its state carried from start to end."""
     from charrnn import api
+    from charrnn.cli.reading import ReadingDisplay
 
     loaded = api.load(model)
-    score = api.evaluate(loaded, split, corpus or None)
+    display = ReadingDisplay()
+    try:
+        score = api.evaluate(loaded, split, corpus or None, report=display.show)
+    finally:
+        display.close()
     if as_json:
         result = {
             "model": loaded.name,

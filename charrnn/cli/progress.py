@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from charrnn.cli.arguments import format_duration
+from charrnn.cli.reading import ReadingDisplay
 from charrnn.cli.terminal import Color, make_console
+from charrnn.corpus.progress import Note, Progress
 from charrnn.scoring import bits
 from charrnn.training.events import (
     EvalReport,
@@ -30,6 +32,7 @@ class TrainingDisplay:
 
     def __init__(self, color: Color) -> None:
         self._console = make_console(sys.stderr, color)
+        self._reading = ReadingDisplay()
         self._bar: tqdm[Any] | None = None
         self._steps = 0
         self._logged = 0
@@ -37,7 +40,10 @@ class TrainingDisplay:
     def show(self, event: Event) -> None:
         """Show one event."""
         match event:
+            case Progress() | Note():
+                self._reading.show(event)
             case RunStarted():
+                self._reading.close()
                 self._show_start(event)
             case StepReport():
                 self._show_step(event)
@@ -50,6 +56,7 @@ class TrainingDisplay:
 
     def close(self) -> None:
         """Leave the terminal as it was."""
+        self._reading.close()
         if self._bar is not None:
             self._bar.close()
             self._bar = None
@@ -128,7 +135,7 @@ class TrainingDisplay:
 
 def _plan_rows(plan: Plan, folder: Path) -> list[tuple[str, str]]:
     model, training, corpus = plan.model, plan.training, plan.corpus
-    unit = "bytes" if corpus.as_bytes else "characters"
+    unit = "bytes" if corpus.text.as_bytes else "characters"
     read = training.steps * training.batch_size * training.seq_len
     trained_on = corpus.num_symbols * (1 - corpus.splits.val_frac - corpus.splits.test_frac)
     embedding = f", embedding {model.embedding_size}" if model.embedding_size else ", one-hot input"

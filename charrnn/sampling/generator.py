@@ -11,14 +11,21 @@ from charrnn.sampling.config import ENDLESS, SamplingConfig
 from charrnn.vocabulary import Ids
 
 
-def generate_ids(stepper: Stepper, prime: Ids, config: SamplingConfig) -> Iterator[int]:
-    """Read `prime` (at least one id), then yield ids one at a time, `config.length` of them."""
+def generate_ids(
+    stepper: Stepper, prime: Ids, config: SamplingConfig, record_end: int | None = None
+) -> Iterator[int]:
+    """Read `prime` (at least one id), then yield ids one at a time, `config.length` of them.
+
+    After the id `record_end`, if there is one, the state is reset: the next record begins.
+    """
     random = np.random.Generator(np.random.Philox(config.seed))
     state = stepper.initial_state(1)
     for symbol in prime[:-1]:
         _, state = stepper.step(np.array([symbol]), state)
     last = int(prime[-1])
     for _ in itertools.count() if config.length == ENDLESS else range(config.length):
+        if last == record_end:
+            state = stepper.initial_state(1)
         logits, state = stepper.step(np.array([last]), state)  # (1, V)
         last = choose(logits[0], config.temperature, random.random())
         yield last

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from charrnn.corpus.encoded import Split
 from charrnn.engines.choice import Kind, candidates
 from charrnn.inference import NumpyStepper
 from charrnn.model.config import ModelConfig
@@ -14,7 +15,6 @@ from charrnn.sampling.generator import generate_ids
 from charrnn.training.config import OptimizerConfig, TrainingConfig
 from charrnn.training.timing import median_seconds
 from charrnn.training.trainer import Trainer
-from charrnn.vocabulary import Ids
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Benchmark:
 
 def make_trainers(
     kinds: Iterable[Kind],
-    ids: Ids,
+    split: Split,
     model: ModelConfig,
     optimizer: OptimizerConfig,
     training: TrainingConfig,
@@ -37,7 +37,7 @@ def make_trainers(
     """The same training once for each engine and precision, to be timed against each other."""
     return {
         (engine, precision): Trainer(
-            ids, model, optimizer, replace(training, engine=engine, precision=precision)
+            split, model, optimizer, replace(training, engine=engine, precision=precision)
         )
         for engine, precision in kinds
     }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from charrnn.corpus.progress import Note, Progress
 from charrnn.training.plan import Plan
 
 
@@ -72,7 +73,7 @@ class RunFinished:
     elapsed_s: float
 
 
-Event = RunStarted | StepReport | EvalReport | SampleReport | RunFinished
+Event = Progress | Note | RunStarted | StepReport | EvalReport | SampleReport | RunFinished
 
 
 @dataclass

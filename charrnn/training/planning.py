@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from charrnn.corpus.encoded import EncodedCorpus
-from charrnn.corpus.windows import fit
+from charrnn.corpus.encoded import EncodedCorpus, Split
+from charrnn.corpus.windows import fit, make_windows
 from charrnn.engines.choice import MISSING, Kind, candidates, make_engine, native_is_built
 from charrnn.model.config import ModelConfig
 from charrnn.scoring import CHUNK, STREAMS
@@ -74,7 +74,7 @@ def make_plan(
         training = replace(training, engine=kind[0], precision=kind[1])
     validation = len(corpus.split("validation"))
     final_chars, final_s = _final_evaluation(validation, budget, speeds)
-    steps = _steps(request, training, len(train))
+    steps = _steps(request, training, train)
     if budget is not None:
         left = budget * (1 - EVALUATION_SHARE) - elapsed() - final_s - EXIT_S
         steps = max(1, int(left / speeds.step_s))
@@ -91,12 +91,12 @@ def make_plan(
     return plan, notes
 
 
-def _steps(request: TrainingRequest, training: TrainingConfig, num_ids: int) -> int:
+def _steps(request: TrainingRequest, training: TrainingConfig, train: Split) -> int:
     """The steps asked for, outright or as epochs; 1 where a budget decides."""
     if request.epochs is None:
         return request.steps or 1
-    stream = (num_ids - 1) // training.batch_size
-    return max(1, round(request.epochs * (stream // training.seq_len)))
+    windows = make_windows(train, training.batch_size, training.seq_len, training.seed)
+    return max(1, round(request.epochs * windows.per_epoch))
 
 
 def _final_evaluation(validation: int, budget: float | None, speeds: Speeds) -> tuple[int, float]:

@@ -72,7 +72,8 @@ class TrainingRun:
         self.folder = folder
         torch.set_num_threads(plan.training.threads)
         self._notes = notes
-        self._validation = corpus.split("validation")
+        self._validation = corpus.checked_split("validation")
+        self._record_end = corpus.record_end
         self._vocabulary = corpus.vocabulary
         training = plan.training
         self._trainer = Trainer(corpus.split("train"), plan.model, plan.optimizer, training)
@@ -138,13 +139,12 @@ class TrainingRun:
         now = self._elapsed()
         seconds = max(now - self._last_report_s, 1e-9)
         self._last_report_s = now
-        training = self.plan.training
         return StepReport(
             step=self._trainer.step_count,
             train_nats=progress.train_nats,
             lr=progress.lr,
             grad_norm=progress.grad_norm,
-            chars_per_s=progress.steps * training.batch_size * training.seq_len / seconds,
+            chars_per_s=progress.characters / seconds,
             elapsed_s=now,
         )
 
@@ -207,7 +207,7 @@ class TrainingRun:
             temperature=SAMPLE_TEMPERATURE,
             length=SAMPLE_CHARACTERS,
         )
-        ids = generate_ids(stepper, self._vocabulary.start(), config)
+        ids = generate_ids(stepper, self._vocabulary.start(), config, self._record_end)
         return SampleReport(step, self._vocabulary.decode(ids))
 
     def _save_interrupted(self) -> None:
@@ -236,6 +236,8 @@ class TrainingRun:
                     corpus.num_symbols,
                     corpus.splits.val_frac,
                     corpus.splits.test_frac,
+                    corpus.splits.records,
+                    corpus.text,
                 ),
                 losses=losses,
                 step=self._trainer.step_count,
