@@ -40,13 +40,13 @@ def list_corpora(as_json: JsonOption = False, color: ColorOption = Color.AUTO) -
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("name", "size", "to fetch", "licence", "usual split", "what it is"):
-        table.add_column(heading, justify="right" if heading in ("size", "to fetch") else "left")
+    for heading in ("name", "size", "", "licence", "usual split"):
+        table.add_column(heading, justify="right" if heading == "size" else "left", no_wrap=True)
+    table.add_column("what it is")
     for entry in CATALOGUE:
-        to_fetch = "here" if is_complete(entry, CORPORA) else _megabytes(entry.download_size)
-        table.add_row(
-            entry.name, _megabytes(entry.size), to_fetch, entry.licence, entry.split, entry.about
-        )
+        state = "here" if is_complete(entry, CORPORA) else ""
+        size = _megabytes(entry.size)
+        table.add_row(entry.name, size, state, entry.licence, entry.split, entry.about)
     make_console(sys.stdout, color).print(table)
 
 
@@ -94,10 +94,10 @@ def stats(
     if as_json:
         print(json.dumps(asdict(found)))
         return
-    from rich.table import Table
+    from rich.table import Column, Table
 
     unit = "byte" if as_bytes else "character"
-    table = Table.grid(padding=(0, 2))
+    table = Table.grid("", Column(overflow="fold"), padding=(0, 2))
     rows = [
         ("size", f"{found.num_symbols:,} {unit}s, {found.num_bytes:,} bytes"),
         ("distinct", f"{found.vocab_size:,} {unit}s"),

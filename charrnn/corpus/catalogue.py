@@ -58,9 +58,9 @@ _STORIES = (
 CATALOGUE = (
     CatalogueEntry(
         name="shakespeare",
-        about="Tiny Shakespeare: 40,000 lines of the plays (Karpathy 2015)",
+        about="Tiny Shakespeare: 40,000 lines of the plays",
         licence="public domain",
-        split="90 / 10: the first 1,003,854 characters, the last 111,540",
+        split="90 / 10",
         files=(
             CorpusFile(
                 url=f"{_GITHUB}/karpathy/char-rnn/6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e/"
@@ -74,9 +74,9 @@ CATALOGUE = (
     ),
     CatalogueEntry(
         name="names",
-        about="32,033 first names, one a line: for --records line (Karpathy's makemore)",
-        licence="MIT; data of the US Social Security Administration",
-        split="shuffled lines, 1,000 for the test",
+        about="32,033 first names, for --records line",
+        licence="MIT",
+        split="shuffled lines",
         files=(
             CorpusFile(
                 url=f"{_GITHUB}/karpathy/makemore/988aa59e4d8fefa526d06f3b453ad116258398d4/"
@@ -104,7 +104,7 @@ CATALOGUE = (
     ),
     CatalogueEntry(
         name="text8",
-        about="Wikipedia of 2006, only a to z and spaces (Mahoney)",
+        about="Wikipedia of 2006, only a to z and spaces",
         licence="CC BY-SA / GFDL",
         split="90M / 5M / 5M",
         files=(
@@ -120,9 +120,9 @@ CATALOGUE = (
     ),
     CatalogueEntry(
         name="enwik8",
-        about="the first 100 MB of Wikipedia of 2006, as XML; usually read with --bytes (Mahoney)",
+        about="the first 100 MB of Wikipedia of 2006, as XML; usually --bytes",
         licence="CC BY-SA / GFDL",
-        split="90M / 5M / 5M bytes",
+        split="90M / 5M / 5M",
         files=(
             CorpusFile(
                 url="https://mattmahoney.net/dc/enwik8.zip",
@@ -136,9 +136,9 @@ CATALOGUE = (
     ),
     CatalogueEntry(
         name="tinystories",
-        about="short stories for small children, by GPT-4, second version (Eldan & Li 2023)",
+        about="short stories for small children by GPT-4, version 2",
         licence="CDLA-Sharing-1.0",
-        split="given: the train file, then the valid file",
+        split="the last file",
         files=(
             CorpusFile(
                 url=f"{_STORIES}/TinyStoriesV2-GPT4-train.txt",
@@ -157,9 +157,9 @@ CATALOGUE = (
     ),
     CatalogueEntry(
         name="tinystories-v1",
-        about="the same, first version, by GPT-3.5 and GPT-4",
+        about="the same by GPT-3.5 and GPT-4, version 1",
         licence="CDLA-Sharing-1.0",
-        split="given: the train file, then the valid file",
+        split="the last file",
         files=(
             CorpusFile(
                 url=f"{_STORIES}/TinyStories-train.txt",

@@ -16,6 +16,7 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import cast
 
+from charrnn.corpus.cache import default_cache
 from charrnn.corpus.catalogue import CatalogueEntry, CorpusFile
 from charrnn.corpus.lock import held
 from charrnn.corpus.progress import Meter, Note, Report
@@ -61,13 +62,18 @@ def download(entry: CatalogueEntry, folder: Path, report: Report) -> Path:
             )
         )
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with held(path.parent / ".lock", f"fetching {path.name}", report):
+            with held(_lock_path(), "fetching a corpus", report):
                 if not path.is_file():
                     _fetch(file, address, path, report)
         except OSError as error:
             raise CorpusError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
     return place
+
+
+def _lock_path() -> Path:
+    folder = default_cache().folder
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / "fetching"
 
 
 def _paths(entry: CatalogueEntry, folder: Path) -> list[Path]:
@@ -141,6 +147,7 @@ def _one_connection(address: str, part: Path, size: int, report: Report) -> None
         if before and not _goes_on_at(response, before):
             before = 0  # the server sends it all again
         meter = Meter(f"fetching {part.name.removesuffix('.part')}", size, report, before)
+        part.parent.mkdir(parents=True, exist_ok=True)
         with part.open("ab" if before else "wb") as file:
             for data in _received(response):
                 before += len(data)
