@@ -184,9 +184,7 @@ def main() -> None:
         folder = Path(name)
         needed, free = 3 * options.megabytes, shutil.disk_usage(folder).free // 1_000_000
         if free < needed:
-            raise SystemExit(
-                f"{needed:,} MB needed in {folder}, {free:,} MB free: see --folder"
-            )
+            raise SystemExit(f"{needed:,} MB needed in {folder}, {free:,} MB free: see --folder")
         print(f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}")
         print("encoding: both passes, SHA-256 and writing, on one core, medians of 5")
         size = min(200, options.megabytes)

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from charrnn.corpus import ids_file, reading
 from charrnn.corpus import text as text_module
 from charrnn.corpus.cache import Cache, default_cache
+from charrnn.corpus.compression import zstd_module
 from charrnn.corpus.ids_file import EncodedText
 from charrnn.corpus.progress import Note, silent
 from charrnn.corpus.source import locate
@@ -63,7 +63,7 @@ def write_all_routes(data: bytes) -> dict[str, Path]:
         ".txt": data,
         ".gz": gzip.compress(data[: len(data) // 2]) + gzip.compress(data[len(data) // 2 :]),
         ".xz": lzma.compress(data),
-        ".zst": zstandard.compress(data),
+        ".zst": zstd_module("").compress(data),
     }
     for suffix, content in compressed.items():
         Path(f"text{suffix}").write_bytes(content)
@@ -200,6 +200,16 @@ def test_a_file_written_a_moment_ago_is_not_trusted_to_stay() -> None:
     age(path)
     read(path)
     assert len(list(default_cache().folder.glob("*.json"))) == 1
+
+
+def test_without_its_package_zst_is_refused_with_the_way_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path("a.zst").write_bytes(zstd_module("").compress(TEXT.encode()))
+    for module in ("backports.zstd", "compression.zstd"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(CorpusError, match=r"'a\.zst'.* pip install 'charrnn\[zst\]'"):
+        read("a.zst")
 
 
 DAMAGE = {

@@ -1,5 +1,7 @@
 """Files as streams of bytes: plain ones as they are, .gz, .xz and .zst decompressed."""
 
+import importlib
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import PurePath
@@ -34,9 +36,8 @@ def decompressed(file: BinaryIO, name: str) -> Iterator[BinaryIO]:
 
         stream, damage = lzma.LZMAFile(file), (lzma.LZMAError,)  # noqa: SIM115
     else:
-        zstandard = _zstandard(name)
-        stream = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-        damage = (zstandard.ZstdError,)
+        zstd = zstd_module(name)
+        stream, damage = zstd.ZstdFile(file), (zstd.ZstdError,)
     try:
         with stream:
             yield cast(BinaryIO, stream)
@@ -44,12 +45,13 @@ def decompressed(file: BinaryIO, name: str) -> Iterator[BinaryIO]:
         raise CorpusError(f"{name!r} is not a whole {kind} file: {error}") from error
 
 
-def _zstandard(name: str) -> Any:
+def zstd_module(name: str) -> Any:
+    """The standard library's module, from Python 3.14 on, or its backport."""
+    module = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
     try:
-        import zstandard
+        return importlib.import_module(module)
     except ImportError as error:
         raise CorpusError(
             f"{name!r}: reading .zst needs one more package: pip install 'charrnn[zst]', "
             "or decompress it first: zstd -d"
         ) from error
-    return zstandard

@@ -28,6 +28,7 @@ TIMEOUT_S = 30.0
 ATTEMPTS = 4
 """Connections to try in one command; each goes on where the last one ended."""
 _CHUNK = 1 << 16
+_PART = 206
 _NOTHING_THERE = 416
 
 
@@ -143,9 +144,8 @@ def _one_connection(address: str, part: Path, size: int, report: Report) -> None
     if before > size:
         part.unlink()
         before = 0
-    with _open(address, before) as response:
-        if before and not _goes_on_at(response, before):
-            before = 0  # the server sends it all again
+    response, before = _open(address, before)
+    with response:
         meter = Meter(f"fetching {part.name.removesuffix('.part')}", size, report, before)
         part.parent.mkdir(parents=True, exist_ok=True)
         with part.open("ab" if before else "wb") as file:
@@ -165,23 +165,27 @@ def _one_connection(address: str, part: Path, size: int, report: Report) -> None
         raise _Interrupted(f"it ended after {before:,} of {size:,} bytes")
 
 
-def _open(address: str, offset: int) -> HTTPResponse:
-    """Ask for the bytes from `offset` on; for all of them if the server has none there."""
+def _open(address: str, offset: int) -> tuple[HTTPResponse, int]:
+    """Ask for the bytes from `offset` on; return the response and where it really begins."""
     request = urllib.request.Request(address, headers={"Accept-Encoding": "identity"})
     if offset:
         request.add_header("Range", f"bytes={offset}-")
     with _interruptions():
         try:
-            return cast(HTTPResponse, urllib.request.urlopen(request, timeout=TIMEOUT_S))
+            response = cast(HTTPResponse, urllib.request.urlopen(request, timeout=TIMEOUT_S))
         except urllib.error.HTTPError as error:
             if error.code != _NOTHING_THERE or not offset:
                 raise
+            error.close()
+            return _open(address, 0)
+    if response.status != _PART:
+        return response, 0
+    if response.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
+        return response, offset
+    response.close()
+    if not offset:
+        raise _Interrupted("the server sends a part that nobody asked for")
     return _open(address, 0)
-
-
-def _goes_on_at(response: HTTPResponse, offset: int) -> bool:
-    found = response.headers.get("Content-Range", "")
-    return response.status == 206 and found.startswith(f"bytes {offset}-")
 
 
 def _received(response: HTTPResponse) -> Iterator[bytes]:

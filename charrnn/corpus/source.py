@@ -175,7 +175,7 @@ def _list_folder(
         if isinstance(entry, Path) or entry.is_dir(follow_symlinks=False):
             inside = _scan(Path(entry))
             waiting += reversed([one for one in inside if _passes(one, folder, (), exclude)])
-        elif entry.is_file():
+        elif _is_file(entry):
             if _passes(entry, folder, include, ()):
                 files.append(_text_file(Path(entry), "if text"))
         else:
@@ -184,6 +184,13 @@ def _list_folder(
         wanted = " or ".join(map(repr, include))
         reason = f"no file there matches --include {wanted}" if include else "it holds no file"
         raise CorpusError(f"no text in the folder {str(folder)!r}: {reason}")
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link to itself
+        return False
 
 
 def _scan(folder: Path) -> list[os.DirEntry[str]]:

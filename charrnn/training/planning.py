@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from charrnn.corpus.encoded import EncodedCorpus, Split
+from charrnn.corpus.records import Records
 from charrnn.corpus.windows import fit, make_windows
 from charrnn.engines.choice import MISSING, Kind, candidates, make_engine, native_is_built
 from charrnn.model.config import ModelConfig
@@ -61,7 +62,7 @@ def make_plan(
     model = request.model_config(len(corpus.vocabulary))
     optimizer = request.optimizer_config()
     train = corpus.split("train")
-    training, notes = _fit_to_text(request, len(train))
+    training, notes = _fit_to_text(request, train)
     if request.engine is None and training.device == "cpu" and not native_is_built():
         notes = (*notes, MISSING)
     torch.set_num_threads(training.threads)
@@ -108,20 +109,22 @@ def _final_evaluation(validation: int, budget: float | None, speeds: Speeds) -> 
     return max(2, int(validation * share)), share * seconds
 
 
-def _fit_to_text(request: TrainingRequest, num_ids: int) -> tuple[TrainingConfig, tuple[str, ...]]:
-    """The training sizes, shrunk where the text is small, and a word on that."""
+def _fit_to_text(request: TrainingRequest, train: Split) -> tuple[TrainingConfig, tuple[str, ...]]:
+    """The training sizes, shrunk where the text is small, and a word on that. Records always fit."""
     defaults = replace(
         _UNDECIDED,
         threads=default_threads(),
         device="cuda" if torch.cuda.is_available() else "cpu",
     )
     asked = request.training_config(defaults)
-    batch_size, seq_len = fit(num_ids, asked.batch_size, asked.seq_len)
+    if isinstance(train, Records):
+        return asked, ()
+    batch_size, seq_len = fit(len(train), asked.batch_size, asked.seq_len)
     fitted = replace(asked, batch_size=batch_size, seq_len=seq_len)
     if (batch_size, seq_len) == (asked.batch_size, asked.seq_len):
         return fitted, ()
     return fitted, (
-        f"a small text, {num_ids:,} characters to train on: batch size {asked.batch_size} -> "
+        f"a small text, {len(train):,} characters to train on: batch size {asked.batch_size} -> "
         f"{batch_size}, window {asked.seq_len} -> {seq_len}",
     )
 
