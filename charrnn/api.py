@@ -225,9 +225,7 @@ def train(
     plan, notes = make_plan(request, encoded, corpus_plan, clock)
     folder = run_folder.create(run_name, explicit=name is not None, replace=replace)
     if read_once:
-        ids_file.write(
-            folder.corpus, encoded.vocabulary, len(encoded.ids), encoded.sha256, [encoded.ids]
-        )
+        _keep_ids(encoded, folder)
     sealed_file.write_atomically(folder.plan, plan.to_json().encode())
     notes = (*reading.notes, *notes)
     return _carry_out(TrainingRun(plan, encoded, folder, clock, notes), on_event, stop)
@@ -258,6 +256,17 @@ def resume(
     run = TrainingRun(plan, encoded, folder, clock)
     run.resume()
     return _carry_out(run, on_event, stop)
+
+
+def _keep_ids(corpus: EncodedCorpus, folder: RunFolder) -> None:
+    """Keep with the run what cannot be read again."""
+    ids = corpus.ids
+    try:
+        ids_file.write(folder.corpus, corpus.vocabulary, len(ids), corpus.sha256, [ids])
+    except OSError as error:
+        raise RunError(
+            f"cannot keep the text in {str(folder.path)!r}: {error.strerror or error}"
+        ) from error
 
 
 def _carry_out(

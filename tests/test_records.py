@@ -31,7 +31,14 @@ NAMES = "".join(
         ("an", "be", "cleo", "d"), ("", "nar", "lidi"), ("a", "o", "us")
     )
 )
-SMALL: dict[str, Any] = {"hidden_size": 13, "embedding_size": 5, "engine": "torch", "steps": 8}
+SMALL: dict[str, Any] = {
+    "hidden_size": 13,
+    "embedding_size": 5,
+    "engine": "torch",
+    "precision": "fp32",
+    "steps": 8,
+    "eval_chars": 64,
+}
 
 
 def corpus_of(text: str = NAMES, **splits: Any) -> EncodedCorpus:

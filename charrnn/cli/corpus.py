@@ -80,7 +80,10 @@ def stats(
 ) -> None:
     """Show what a text is made of, and the bits per character that a compressor needs."""
     from charrnn import api
+    from charrnn.cli.reading import announce_terminal
 
+    if not quiet:
+        announce_terminal(files or ())
     options: dict[str, Any] = {
         "as_bytes": as_bytes,
         "encoding": encoding,

@@ -36,6 +36,7 @@ class TrainingDisplay:
         self._bar: tqdm[Any] | None = None
         self._steps = 0
         self._logged = 0
+        self._manner = "state carried"
 
     def show(self, event: Event) -> None:
         """Show one event."""
@@ -64,6 +65,8 @@ class TrainingDisplay:
     def _show_start(self, event: RunStarted) -> None:
         plan = event.plan
         self._steps = plan.training.steps
+        if plan.corpus.splits.records is not None:
+            self._manner = "each line by itself"
         for note in event.notes:
             self._print(note)
         _print_grid(self._console, _plan_rows(plan, event.folder))
@@ -121,7 +124,7 @@ class TrainingDisplay:
             )
         rows = [("model", str(event.model)), ("time", format_duration(event.elapsed_s))]
         if event.val_nats is not None:
-            rows.append(("validation", f"{_loss(event.val_nats)}, state carried"))
+            rows.append(("validation", f"{_loss(event.val_nats)}, {self._manner}"))
         rows.append(("write with", f"charrnn sample {name} --temp 0.8"))
         _print_grid(self._console, rows)
 
@@ -136,8 +139,6 @@ class TrainingDisplay:
 def _plan_rows(plan: Plan, folder: Path) -> list[tuple[str, str]]:
     model, training, corpus = plan.model, plan.training, plan.corpus
     unit = "bytes" if corpus.text.as_bytes else "characters"
-    read = training.steps * training.batch_size * training.seq_len
-    trained_on = corpus.num_symbols * (1 - corpus.splits.val_frac - corpus.splits.test_frac)
     embedding = f", embedding {model.embedding_size}" if model.embedding_size else ", one-hot input"
     rows = [
         ("run", str(folder)),
@@ -149,8 +150,7 @@ def _plan_rows(plan: Plan, folder: Path) -> list[tuple[str, str]]:
         ),
         (
             "training",
-            f"{training.steps:,} steps of {training.batch_size} streams x {training.seq_len} "
-            f"characters, {read / trained_on:.1f} epochs, lr {plan.optimizer.lr:g}",
+            f"{training.steps:,} steps of {_window(plan)}, lr {plan.optimizer.lr:g}",
         ),
         (
             "engine",
@@ -161,6 +161,19 @@ def _plan_rows(plan: Plan, folder: Path) -> list[tuple[str, str]]:
     if plan.budget_s is not None:
         rows.append(("budget", format_duration(plan.budget_s)))
     return rows
+
+
+def _window(plan: Plan) -> str:
+    """What one step reads; and how often all is read, where that can be told beforehand."""
+    training, corpus = plan.training, plan.corpus
+    if corpus.splits.records is not None:
+        return f"{training.batch_size} lines, {training.seq_len} characters of each at a time"
+    read = training.steps * training.batch_size * training.seq_len
+    trained_on = corpus.num_symbols * (1 - corpus.splits.val_frac - corpus.splits.test_frac)
+    return (
+        f"{training.batch_size} streams x {training.seq_len} characters, "
+        f"{read / trained_on:.1f} epochs"
+    )
 
 
 def _print_grid(console: "Console", rows: list[tuple[str, str]]) -> None:

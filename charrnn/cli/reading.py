@@ -1,6 +1,7 @@
 """How reading text looks: a bar with the throughput on a terminal, a line at the end elsewhere."""
 
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from charrnn.corpus.progress import Note, Progress
@@ -54,6 +55,15 @@ class ReadingDisplay:
             )
             self._bar.start_t -= event.elapsed_s
         self._bar.update(event.before + event.done - self._bar.n)
+
+
+def announce_terminal(arguments: Sequence[str]) -> None:
+    """Say so if stdin is about to be read and a person is at the other end of it."""
+    if "-" in arguments and sys.stdin is not None and sys.stdin.isatty():
+        print(
+            "reading text from the terminal; end it with Ctrl-D on a line of its own",
+            file=sys.stderr,
+        )
 
 
 def _summary(event: Progress) -> str:

@@ -1,6 +1,5 @@
 """`charrnn train`: any text in, a model out."""
 
-import sys
 import time
 from typing import Annotated, Any, Literal
 
@@ -283,15 +282,13 @@ def train(
     from charrnn.cli.interrupts import EXIT_BASE, Interrupts
     from charrnn.cli.process import prepare_for_training
     from charrnn.cli.progress import TrainingDisplay
+    from charrnn.cli.reading import announce_terminal
     from charrnn.training.events import Event, RunStarted, StopRequest
 
     if resume is not None:
         _refuse_others_with_resume(context)
-    if corpus and "-" in corpus and not quiet and sys.stdin and sys.stdin.isatty():
-        print(
-            "reading text from the terminal; end it with Ctrl-D on a line of its own",
-            file=sys.stderr,
-        )
+    if not quiet:
+        announce_terminal(corpus or ())
 
     prepare_for_training()
     stop = StopRequest()

@@ -15,18 +15,21 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from charrnn.corpus.ids_file import FORMAT_VERSION, UNFINISHED, EncodedText, open_ids
+from charrnn.corpus import ids_file
+from charrnn.corpus.compression import compression
+from charrnn.corpus.ids_file import FORMAT_VERSION, UNFINISHED, EncodedText
 from charrnn.corpus.lock import held
 from charrnn.corpus.progress import Report
 from charrnn.corpus.source import TextFile
 from charrnn.corpus.text import TextConfig
 from charrnn.errors import CorpusError
+from charrnn.vocabulary import Ids, Vocabulary
 
 VARIABLE = "XDG_CACHE_HOME"
 _ENTRY = re.compile(r"[0-9a-f]{32}\.ids")
@@ -69,10 +72,29 @@ class Cache:
     def open_content(self, sha256: str, config: TextConfig) -> EncodedText | None:
         """The ids of the text with this hash, if they are kept and whole."""
         with suppress(CorpusError):
-            text = open_ids(self.content_path(sha256, config))
+            text = ids_file.open_ids(self.content_path(sha256, config))
             if text.sha256 == sha256:
                 return text
         return None
+
+    def store(
+        self,
+        config: TextConfig,
+        vocabulary: Vocabulary,
+        num_ids: int,
+        sha256: str,
+        pieces: Iterable[Ids],
+    ) -> EncodedText:
+        """Keep the ids of a text and open them. Raises CorpusError if there is no room."""
+        path = self.content_path(sha256, config)
+        try:
+            ids_file.write(path, vocabulary, num_ids, sha256, pieces)
+        except OSError as error:
+            raise CorpusError(
+                f"cannot keep the text's ids in {str(self.folder)!r}: {error.strerror or error}; "
+                f"${VARIABLE} puts the cache elsewhere"
+            ) from error
+        return ids_file.open_ids(path)
 
     def find(self, status: str) -> Remembered | None:
         """What files of this status gave, if it is kept and whole."""
@@ -80,7 +102,7 @@ class Cache:
             record = json.loads(self._status_path(status).read_text(encoding="utf-8"))
             if _ENTRY.fullmatch(record["entry"]) is None:
                 return None
-            text = open_ids(self.folder / record["entry"])
+            text = ids_file.open_ids(self.folder / record["entry"])
             return Remembered(text, tuple(map(str, record["passed_over"])))
         except (OSError, ValueError, KeyError, TypeError, CorpusError):
             return None
@@ -151,7 +173,8 @@ def default_cache() -> Cache:
 
 def status_of(files: Sequence[TextFile], config: TextConfig) -> str:
     """A hash of everything that tells, without reading, that files are as they were before."""
-    return _hash([FORMAT_VERSION, asdict(config), [(f.status, f.wanted, f.name) for f in files]])
+    found = [(file.status, file.wanted, compression(file.name)) for file in files]
+    return _hash([FORMAT_VERSION, asdict(config), found])
 
 
 def _hash(value: Any) -> str:
@@ -161,7 +184,7 @@ def _hash(value: Any) -> str:
 def _entry(path: Path, names: tuple[str, ...]) -> CacheEntry:
     size = path.stat().st_size
     try:
-        text = open_ids(path)
+        text = ids_file.open_ids(path)
     except CorpusError:
         return CacheEntry(path, names, 0, 0, size)
     return CacheEntry(path, names, len(text.ids), len(text.vocabulary), size)

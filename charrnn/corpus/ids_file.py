@@ -46,18 +46,14 @@ def write(
 ) -> None:
     """Write `num_ids` ids beside `path`, flush them to the disk, and rename into place.
 
-    Raises CorpusError if there is no room, or if the pieces hold more ids or fewer: the text has
-    changed while it was read.
+    Raises OSError if there is no room, CorpusError if the pieces hold more ids or fewer: the text
+    has changed while it was read.
     """
     beside = path.with_name(f".{path.stem}.{os.getpid()}{UNFINISHED}")
     try:
         with beside.open("wb") as file:
             _write(file, vocabulary, num_ids, sha256, pieces)
         beside.replace(path)
-    except OSError as error:
-        raise CorpusError(
-            f"cannot keep the text's ids in {str(path.parent)!r}: {error.strerror or error}"
-        ) from error
     finally:
         beside.unlink(missing_ok=True)
 

@@ -10,11 +10,9 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, BinaryIO, cast
 
-from charrnn.corpus import ids_file
 from charrnn.corpus.cache import VARIABLE, Cache, Remembered, default_cache, status_of
 from charrnn.corpus.ids_file import EncodedText
 from charrnn.corpus.progress import Meter, Report, silent
@@ -90,15 +88,8 @@ def _encode(
     text = cache.open_content(sha256, config)
     if text is None:
         vocabulary = counts.vocabulary(is_bytes=config.as_bytes, min_count=config.min_count)
-        path = cache.content_path(sha256, config)
         pieces = _pieces(files, config, vocabulary, _meter("encoding", files, report))
-        try:
-            ids_file.write(path, vocabulary, counts.total, sha256, pieces)
-        except CorpusError as error:
-            if isinstance(error.__cause__, OSError):
-                raise CorpusError(f"{error}; ${VARIABLE} puts the cache elsewhere") from error
-            raise
-        text = ids_file.open_ids(path)
+        text = cache.store(config, vocabulary, counts.total, sha256, pieces)
     if not _are_unchanged(files):
         again = _hash_and_count(files, config, None, _meter("checking", files, report))
         if again != sha256:
@@ -174,19 +165,13 @@ def _spooled(
     if source.kind == "stdin" and stdin is None and sys.stdin is None:
         raise CorpusError("stdin is closed: there is nothing to read")
     meter = Meter(f"taking in {name}", None, report)
+    size = 0
     try:
         cache.folder.mkdir(parents=True, exist_ok=True)
         spool = spools.enter_context(TemporaryFile(dir=cache.folder))  # noqa: SIM115
-        with ExitStack() as opened:
-            stream: IO[bytes]
-            if source.kind == "stdin":
-                stream = stdin or sys.stdin.buffer
-            else:
-                stream = opened.enter_context(Path(source.path).open("rb"))
-            size = 0
-            while data := stream.read(_SPOOL_CHUNK):
-                size += spool.write(data)
-                meter.advance(len(data))
+        for data in _read_once(source, name, stdin):
+            size += spool.write(data)
+            meter.advance(len(data))
         spool.flush()
     except OSError as error:
         raise CorpusError(
@@ -195,6 +180,19 @@ def _spooled(
         ) from error
     meter.finish()
     return TextFile(source.path, name, (0, 0, size, 0), handle=cast(BinaryIO, spool))
+
+
+def _read_once(source: Source, name: str, stdin: BinaryIO | None) -> Iterator[bytes]:
+    try:
+        with ExitStack() as opened:
+            if source.kind == "stdin":
+                stream: IO[bytes] = stdin or sys.stdin.buffer
+            else:
+                stream = opened.enter_context(source.path.open("rb"))
+            while data := stream.read(_SPOOL_CHUNK):
+                yield data
+    except OSError as error:
+        raise CorpusError(f"cannot read {name}: {error.strerror or error}") from error
 
 
 def _nothing_in(sources: Sequence[Source], passed_over: Sequence[str]) -> str:

@@ -179,7 +179,7 @@ def _list_folder(
             if _passes(entry, folder, include, ()):
                 files.append(_text_file(Path(entry), "if text"))
         else:
-            passed_over.append(os.path.relpath(entry, folder))
+            passed_over.append(entry.path)
     if len(files) == before:
         wanted = " or ".join(map(repr, include))
         reason = f"no file there matches --include {wanted}" if include else "it holds no file"

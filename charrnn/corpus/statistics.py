@@ -12,7 +12,7 @@ from charrnn.corpus.progress import Meter, Report
 from charrnn.vocabulary import Ids
 
 ORDERS = 4
-SAMPLE = 1 << 23
+SAMPLE = 1 << 22
 """Entropies and compressors look at no more symbols than this, the text's first."""
 _BLOCK = 1 << 20
 
@@ -89,7 +89,7 @@ def _compressed(text: EncodedText, sample: Ids, report: Report) -> dict[str, flo
     codes = np.frombuffer(text.vocabulary.characters.encode("utf-32-le", "surrogatepass"), "<u4")
     compressors: dict[str, bz2.BZ2Compressor | lzma.LZMACompressor] = {
         "bz2": bz2.BZ2Compressor(9),
-        "xz": lzma.LZMACompressor(preset=9),
+        "xz": lzma.LZMACompressor(preset=6),
     }
     written = dict.fromkeys(compressors, 0)
     meter = Meter("compressing", len(sample), report)

@@ -110,7 +110,7 @@ def _final_evaluation(validation: int, budget: float | None, speeds: Speeds) -> 
 
 
 def _fit_to_text(request: TrainingRequest, train: Split) -> tuple[TrainingConfig, tuple[str, ...]]:
-    """The training sizes, shrunk where the text is small, and a word on that. Records always fit."""
+    """The training sizes, shrunk where a text that is one whole is small, and a word on that."""
     defaults = replace(
         _UNDECIDED,
         threads=default_threads(),
