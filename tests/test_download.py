@@ -148,7 +148,7 @@ def test_a_corpus_is_fetched_whole_and_only_once(manner: str, server: Server) ->
 def test_an_interrupted_download_goes_on(manner: str, server: Server) -> None:
     server.content[PATH], server.manner = TEXT, manner
     Path("corpora").mkdir()
-    Path("corpora/tales.txt.part").write_bytes(TEXT[:777])
+    Path("corpora/.tales.txt.part").write_bytes(TEXT[:777])
     download.download(entry(), Path("corpora"), silent)
     assert Path("corpora/tales.txt").read_bytes() == TEXT
     again = [(PATH, None)] if manner == "wrong range" else []
@@ -158,10 +158,10 @@ def test_an_interrupted_download_goes_on(manner: str, server: Server) -> None:
 def test_a_part_that_is_too_long_or_of_another_text_is_given_up(server: Server) -> None:
     server.content[PATH] = TEXT
     Path("corpora").mkdir()
-    Path("corpora/tales.txt.part").write_bytes(TEXT * 2)
+    Path("corpora/.tales.txt.part").write_bytes(TEXT * 2)
     download.download(entry(), Path("corpora"), silent)
-    Path("corpora/tales.txt").rename("corpora/tales.txt.part")
-    Path("corpora/tales.txt.part").write_bytes(b"!" * 99)
+    Path("corpora/tales.txt").rename("corpora/.tales.txt.part")
+    Path("corpora/.tales.txt.part").write_bytes(b"!" * 99)
     with pytest.raises(CorpusError, match="it was removed"):
         download.download(entry(), Path("corpora"), silent)
     download.download(entry(), Path("corpora"), silent)
@@ -172,7 +172,7 @@ def test_a_server_that_never_sends_a_range(server: Server) -> None:
     server.content[PATH], server.manner = TEXT, "wrong range"
     server.content[PATH] = TEXT[:500]
     Path("corpora").mkdir()
-    Path("corpora/tales.txt.part").write_bytes(TEXT[:777])  # more than the server has: 416
+    Path("corpora/.tales.txt.part").write_bytes(TEXT[:777])  # more than the server has: 416
     with pytest.raises(CorpusError, match="it ended after 500 of"):
         download.download(entry(), Path("corpora"), silent)
 
@@ -182,8 +182,8 @@ def test_a_server_that_breaks_off_each_time_is_asked_for_the_rest(server: Server
     with pytest.raises(CorpusError, match=r"it ended after .* are kept, and the same command"):
         download.download(entry(), Path("corpora"), silent)
     assert len(server.asked) == download.ATTEMPTS
-    kept = Path("corpora/tales.txt.part").read_bytes()
-    assert everything(Path("corpora")) == ["tales.txt.part"]
+    kept = Path("corpora/.tales.txt.part").read_bytes()
+    assert everything(Path("corpora")) == [".tales.txt.part"]
     assert TEXT.startswith(kept)
     assert len(kept) > len(TEXT) // 2
     server.manner = "well"
@@ -197,7 +197,7 @@ def test_a_server_that_stalls(server: Server, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(download, "ATTEMPTS", 2)
     with pytest.raises(CorpusError, match=r"nothing came for 0\.2s; 2,000 of"):
         download.download(entry(), Path("corpora"), silent)
-    assert Path("corpora/tales.txt.part").read_bytes() == TEXT[:2000]
+    assert Path("corpora/.tales.txt.part").read_bytes() == TEXT[:2000]
 
 
 @pytest.mark.parametrize(
@@ -206,10 +206,10 @@ def test_a_server_that_stalls(server: Server, monkeypatch: pytest.MonkeyPatch) -
         ("well", TEXT[:-1] + b"!", "is not the text it should be", []),
         ("well", TEXT + b"more", "holds more than the", []),
         ("says nothing", TEXT * 2, "holds more than the", []),
-        ("well", TEXT[:-9], "it ended after", ["tales.txt.part"]),
-        ("says more", TEXT[:-9], "it ended after", ["tales.txt.part"]),
-        ("says less", TEXT[:10], "it ended after 9 of", ["tales.txt.part"]),
-        ("well", b"", "it ended after 0 of", ["tales.txt.part"]),
+        ("well", TEXT[:-9], "it ended after", [".tales.txt.part"]),
+        ("says more", TEXT[:-9], "it ended after", [".tales.txt.part"]),
+        ("says less", TEXT[:10], "it ended after 9 of", [".tales.txt.part"]),
+        ("well", b"", "it ended after 0 of", [".tales.txt.part"]),
     ],
 )
 def test_what_is_not_the_text_never_takes_its_place(
@@ -344,7 +344,11 @@ def test_corpora_of_several_files_lie_in_a_folder(server: Server) -> None:
     )
     for name, half in halves:
         server.content[f"/mirror/two/{name}"] = half
-    assert not download.is_complete(corpus, Path("corpora"))
+    whole = server.content.pop("/mirror/two/valid.txt")
+    with pytest.raises(CorpusError, match="404"):
+        download.download(corpus, Path("corpora"), silent)
+    assert not Path("corpora/two").exists()  # half of a corpus is none
+    server.content["/mirror/two/valid.txt"] = whole
     assert download.download(corpus, Path("corpora"), silent) == Path("corpora/two")
-    assert download.is_complete(corpus, Path("corpora"))
+    assert [path for path, _ in server.asked].count("/mirror/two/train.txt") == 1
     assert everything(Path("corpora")) == ["two", "two/train.txt", "two/valid.txt"]

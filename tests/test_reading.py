@@ -182,6 +182,17 @@ def test_what_has_changed_is_read_again_and_what_was_only_touched_is_found_by_it
     assert decoded(read(path)) == TEXT.upper()
 
 
+def test_a_folder_with_an_empty_file_is_known_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("notes").mkdir()
+    Path("notes/a.txt").write_text("some\n")
+    Path("notes/b.txt").write_text("")
+    age(Path("notes/a.txt"), Path("notes/b.txt"))
+    read("notes")
+    monkeypatch.setattr(reading, "read_text", None)
+    assert decoded(read("notes")) == "some\n"
+    assert decoded(read(Path("notes").resolve())) == "some\n"
+
+
 def test_options_have_entries_of_their_own() -> None:
     path = Path("a.txt")
     path.write_text(TEXT)

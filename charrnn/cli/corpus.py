@@ -29,12 +29,12 @@ app = typer.Typer(
 def list_corpora(as_json: JsonOption = False, color: ColorOption = Color.AUTO) -> None:
     """List the corpora that `charrnn train NAME` and `charrnn corpus get NAME` fetch."""
     from charrnn.corpus.catalogue import CATALOGUE
-    from charrnn.corpus.download import is_complete
+    from charrnn.corpus.download import place_of
     from charrnn.corpus.source import CORPORA
 
     if as_json:
         for entry in CATALOGUE:
-            here = is_complete(entry, CORPORA)
+            here = place_of(entry, CORPORA).exists()
             print(json.dumps({**asdict(entry), "size": entry.size, "here": here}))
         return
     from rich.table import Table
@@ -44,7 +44,7 @@ def list_corpora(as_json: JsonOption = False, color: ColorOption = Color.AUTO) -
         table.add_column(heading, justify="right" if heading == "size" else "left", no_wrap=True)
     table.add_column("what it is")
     for entry in CATALOGUE:
-        state = "here" if is_complete(entry, CORPORA) else ""
+        state = "here" if place_of(entry, CORPORA).exists() else ""
         size = _megabytes(entry.size)
         table.add_row(entry.name, size, state, entry.licence, entry.split, entry.about)
     make_console(sys.stdout, color).print(table)

@@ -1,7 +1,8 @@
 """Corpora from the network: resumed, verified, and never there by half.
 
-A file grows as NAME.part beside its place. What is there already is asked for no more. Only when
-its size and its SHA-256 are those of the catalogue is it renamed into place.
+A file grows as .NAME.part beside its place. What is there already is asked for no more. Only when
+its size and its SHA-256 are those of the catalogue is it renamed into place; and several files of
+one corpus only together.
 """
 
 import hashlib
@@ -41,34 +42,43 @@ def place_of(entry: CatalogueEntry, folder: Path) -> Path:
     return folder / (entry.files[0].name if len(entry.files) == 1 else entry.name)
 
 
-def is_complete(entry: CatalogueEntry, folder: Path) -> bool:
-    """Whether every file of a corpus is in its place; they got there only whole."""
-    return all(path.is_file() for path in _paths(entry, folder))
-
-
 def download(entry: CatalogueEntry, folder: Path, report: Report) -> Path:
     """Fetch a corpus into `folder`, unless it is there, and return its place.
 
     Raises CorpusError if it cannot be had whole; what has come so far is kept for the next time.
     """
     place = place_of(entry, folder)
-    for file, path in zip(entry.files, _paths(entry, folder), strict=True):
-        if path.is_file():
-            continue
-        address = _address(file, path.relative_to(folder))
-        report(
-            Note(
-                f"fetching {entry.name} ({file.download_size / 1e6:,.1f} MB, {entry.licence}) "
-                f"from {address} into {path}"
-            )
-        )
-        try:
-            with held(_lock_path(), "fetching a corpus", report):
-                if not path.is_file():
-                    _fetch(file, address, path, report)
-        except OSError as error:
-            raise CorpusError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
+    if place.exists():
+        return place
+    try:
+        with held(_lock_path(), "fetching a corpus", report):
+            if not place.exists():
+                _fetch_all(entry, place, report)
+    except OSError as error:
+        raise CorpusError(f"cannot write {str(place)!r}: {error.strerror or error}") from error
     return place
+
+
+def _fetch_all(entry: CatalogueEntry, place: Path, report: Report) -> None:
+    """Fetch the one text, or all of them into a hidden folder that is then renamed."""
+    if len(entry.files) == 1:
+        _announce_and_fetch(entry, entry.files[0], place, place.name, report)
+        return
+    building = place.with_name(f".{place.name}.part")
+    for file in entry.files:
+        path = building / file.name
+        if not path.exists():
+            _announce_and_fetch(entry, file, path, f"{entry.name}/{file.name}", report)
+    building.rename(place)
+
+
+def _announce_and_fetch(
+    entry: CatalogueEntry, file: CorpusFile, path: Path, mirrored: str, report: Report
+) -> None:
+    address = _address(file, mirrored)
+    size = f"{file.download_size / 1e6:,.1f} MB"
+    report(Note(f"fetching {entry.name} ({size}, {entry.licence}) from {address} into {path}"))
+    _fetch(file, address, path, report)
 
 
 def _lock_path() -> Path:
@@ -77,33 +87,25 @@ def _lock_path() -> Path:
     return folder / "fetching"
 
 
-def _paths(entry: CatalogueEntry, folder: Path) -> list[Path]:
-    place = place_of(entry, folder)
-    return [place] if len(entry.files) == 1 else [place / file.name for file in entry.files]
-
-
-def _address(file: CorpusFile, place: Path) -> str:
-    """The catalogue's own, or below $CHARRNN_CORPUS_MIRROR, where things are called as in `folder`.
-
-    An archive keeps its own name.
-    """
+def _address(file: CorpusFile, mirrored: str) -> str:
+    """The catalogue's own, or that below the mirror; an archive is called there as it is here."""
     mirror = os.environ.get(MIRROR_VARIABLE)
     if not mirror:
         return file.url
     if not mirror.startswith(("http://", "https://")):
         raise CorpusError(f"${MIRROR_VARIABLE} is {mirror!r}: it must be an http(s) address")
-    name = place.as_posix() if file.archive_sha256 is None else file.url.rsplit("/", 1)[1]
+    name = mirrored if file.archive_sha256 is None else file.url.rsplit("/", 1)[1]
     return f"{mirror.rstrip('/')}/{name}"
 
 
 def _fetch(file: CorpusFile, address: str, path: Path, report: Report) -> None:
-    part = path.with_name(f"{path.name}.part")
+    part = path.with_name(f".{path.name}.part")
     if file.archive_sha256 is None:
         _transfer(address, part, file.size, report)
         _verify(part, file.size, file.sha256, address, report)
         part.replace(path)
         return
-    archive = path.with_name(f"{path.name}.zip.part")
+    archive = path.with_name(f".{path.name}.zip.part")
     _transfer(address, archive, file.download_size, report)
     _verify(archive, file.download_size, file.archive_sha256, address, report)
     try:
@@ -146,7 +148,7 @@ def _one_connection(address: str, part: Path, size: int, report: Report) -> None
         before = 0
     response, before = _open(address, before)
     with response:
-        meter = Meter(f"fetching {part.name.removesuffix('.part')}", size, report, before)
+        meter = Meter(f"fetching {part.name[1:].removesuffix('.part')}", size, report, before)
         part.parent.mkdir(parents=True, exist_ok=True)
         with part.open("ab" if before else "wb") as file:
             for data in _received(response):

@@ -68,7 +68,10 @@ def read_sources(
 
 def _is_stable(listing: Listing) -> bool:
     """Whether a status tells files apart: not that of a pipe or of a file made up as it is read."""
-    return all(file.handle is None and file.size > 0 for file in listing.files)
+    return not any(
+        file.handle is not None or (file.size == 0 and file.wanted == "always")
+        for file in listing.files
+    )
 
 
 def _encode(

@@ -37,7 +37,7 @@ class Source:
         path = self.path
         while glob.has_magic(str(path)) and self.kind == "glob":
             path = path.parent
-        name = path.resolve().name
+        name = os.fsencode(path.resolve().name).decode(errors="replace")
         return name.split(".")[0] or name.strip(".") or "corpus"
 
     @property

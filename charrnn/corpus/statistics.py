@@ -96,6 +96,7 @@ def _compressed(text: EncodedText, sample: Ids, report: Report) -> dict[str, flo
     encoding = "latin-1" if text.vocabulary.is_bytes else "utf-8"
     for start in range(0, len(sample), _BLOCK):
         block = sample[start : start + _BLOCK]
+        check_ids(block, len(codes))
         data = codes[block].tobytes().decode("utf-32-le").encode(encoding)
         for name, compressor in compressors.items():
             written[name] += len(compressor.compress(data))
