@@ -56,21 +56,16 @@ def test_a_long_text_is_measured_on_its_beginning(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_corpus_commands(cli: Run, text_file: Path) -> None:
-    found = json.loads(cli("corpus", "stats", text_file.name, "--json").stdout)
+    found = json.loads(cli("corpus", "stats", "-", "--json", stdin=TEXT.encode()).stdout)
     assert found["num_symbols"] == len(TEXT)
     shown = cli("corpus", "stats", text_file.name).stdout.decode()
     assert f"{len(TEXT):,} characters" in shown
     assert found["sha256"] in shown
     assert "the mark to beat" in shown
-    piped = cli("corpus", "stats", "-", "--bytes", "--json", stdin=TEXT.encode())
-    assert json.loads(piped.stdout)["sha256"] == found["sha256"]
     listed = [json.loads(line) for line in cli("corpus", "list", "--json").stdout.splitlines()]
     assert {one["name"] for one in listed} >= {"shakespeare", "text8", "names"}
     assert not any(one["here"] for one in listed)
-    assert "public domain" in cli("corpus", "list").stdout.decode()
     kept = [json.loads(line) for line in cli("corpus", "cache", "--json").stdout.splitlines()]
     assert {one["num_ids"] for one in kept} == {len(TEXT)}
-    assert text_file.name in cli("corpus", "cache").stdout.decode()
     assert b"removed from" in cli("corpus", "cache", "--clear").stdout
-    assert cli("corpus", "cache").stdout == b""
     assert b"nothing is kept" in cli("corpus", "cache").stderr

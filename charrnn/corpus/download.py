@@ -224,6 +224,7 @@ def _verify(part: Path, size: int, sha256: str, address: str, report: Report) ->
         for data in _blocks(lambda: file.read(1 << 20)):
             digest.update(data)
             meter.advance(len(data))
+        os.fsync(file.fileno())  # it is about to be renamed into place
     meter.finish()
     found = part.stat().st_size
     if found != size or digest.hexdigest() != sha256:
