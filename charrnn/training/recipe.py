@@ -26,12 +26,12 @@ class Drops:
 
 DROPS = (
     (3.0, Drops(0.05, 0.0)),
-    (6.0, Drops(0.15, 0.0)),
-    (15.0, Drops(0.3, 0.1)),
-    (30.0, Drops(0.4, 0.3)),
+    (6.0, Drops(0.1, 0.0)),
+    (12.0, Drops(0.2, 0.1)),
+    (30.0, Drops(0.3, 0.25)),
 )
 """Up to so many epochs, so much is dropped; beyond the last, MOST_DROPS."""
-MOST_DROPS = Drops(0.5, 0.4)
+MOST_DROPS = Drops(0.4, 0.4)
 
 RATES = ((256, 0.009), (512, 0.007))
 """Learning rates up to a hidden size; beyond the last, WIDE_RATE."""
