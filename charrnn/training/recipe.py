@@ -29,10 +29,10 @@ RESTRAINTS = (
     (3.0, Restraint(0.05, 0.0, 0.05)),
     (6.0, Restraint(0.1, 0.0, 0.05)),
     (12.0, Restraint(0.2, 0.1, 0.1)),
-    (30.0, Restraint(0.3, 0.25, 0.1)),
+    (30.0, Restraint(0.3, 0.25, 0.2)),
 )
 """Up to so many epochs, so much of each; beyond the last, MOST_RESTRAINT."""
-MOST_RESTRAINT = Restraint(0.4, 0.4, 0.1)
+MOST_RESTRAINT = Restraint(0.4, 0.4, 0.3)
 
 RATES = ((256, 0.009), (512, 0.007))
 """Learning rates up to a hidden size; beyond the last, WIDE_RATE."""
