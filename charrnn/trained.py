@@ -3,7 +3,7 @@
 import codecs
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from charrnn import checkpoint, run_folder
@@ -14,8 +14,9 @@ from charrnn.inference import Network
 from charrnn.model.config import ModelConfig
 from charrnn.native_inference import make_network
 from charrnn.sampling.config import PrecisionChoice, SamplingConfig
-from charrnn.sampling.generator import Blocks, make_writer, write_blocks
-from charrnn.vocabulary import Ids, Unknown, Vocabulary
+from charrnn.sampling.generator import Place
+from charrnn.sampling.texts import Texts
+from charrnn.vocabulary import Unknown, Vocabulary
 
 
 class Model:
@@ -69,6 +70,11 @@ class Model:
         top_p: float = 1.0,
         min_p: float = 0.0,
         length: int = 1000,
+        forbid: str = "",
+        stop: Sequence[str] = (),
+        keep_stop: bool = False,
+        lines: int | None = None,
+        match: str | None = None,
         seed: int | None = None,
         unknown: Unknown = "error",
         precision: PrecisionChoice = "auto",
@@ -76,7 +82,9 @@ class Model:
         """Return an iterator over `length` new characters (-1: without end) that follow `prime`.
 
         Each item is a character; in byte mode, whatever text has become complete. Without a
-        seed the text is another one each time. Raises VocabularyError for an unknown character in
+        seed the text is another one each time. It ends earlier before any of the `stop` strings,
+        after `lines` newlines, or where it matches `match` and cannot go on; see SamplingConfig.
+        Raises VocabularyError for an unknown character in
         `prime` (unless `unknown` is "skip" or "replace") and UsageError for a value out of range,
         at once.
         """
@@ -87,39 +95,38 @@ class Model:
             top_k=top_k,
             top_p=top_p,
             min_p=min_p,
+            forbid=forbid,
+            stop=(stop,) if isinstance(stop, str) else tuple(stop),
+            keep_stop=keep_stop,
+            lines=lines,
+            match=match,
         )
-        return self._decoded(self.write(prime, config, unknown, precision))
+        network = self.network(precision)
+        place = self.place_after(prime, network, unknown)
+        return self._decoded(Texts(network, self.vocabulary, place, config))
 
-    def write(
+    def place_after(
         self,
-        prime: str,
-        config: SamplingConfig,
+        prime: str | bytes,
+        network: Network,
         unknown: Unknown = "error",
-        precision: PrecisionChoice = "auto",
-        threads: int | None = None,
-    ) -> Iterator[Blocks]:
-        """Return an iterator over blocks of ids, (n, S), of `config.samples` texts side by side.
-
-        The first block is one symbol; later ones take some 30 ms each.
-        """
+        before: Place | None = None,
+    ) -> Place:
+        """The place after `prime`, which follows `before`; by default it begins a text."""
         ids = self.vocabulary.encode(prime, unknown)
-        start = ids if len(ids) else self.vocabulary.start()
-        network = self.network(precision, threads)
-        return _written(network, start, config)
+        if before is not None:
+            return before.then(network, ids)
+        return Place.after(network, ids if len(ids) else self.vocabulary.start())
 
-    def _decoded(self, blocks: Iterator[Blocks]) -> Iterator[str]:
+    def _decoded(self, texts: Texts) -> Iterator[str]:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        for block in blocks:
-            for symbol in block[:, 0]:
+        for shown in texts:
+            for symbol in shown[0]:
                 text = decoder.decode(self.vocabulary.decode_bytes([symbol]))
                 if text:
                     yield text
         if rest := decoder.decode(b"", final=True):
             yield rest
-
-
-def _written(network: Network, start: Ids, config: SamplingConfig) -> Iterator[Blocks]:
-    yield from write_blocks(make_writer(network, start, config), config.length)
 
 
 def new_seed() -> int:

@@ -21,6 +21,7 @@ STAIRCASE = [
     ["inference"],
     ["native_inference", "scoring"],
     ["sampling.config", "sampling.automaton", "sampling.choice", "sampling.generator"],
+    ["sampling.expression", "sampling.limits", "sampling.texts", "sampling.saved_state"],
     ["trained"],
     ["training.config"],
     ["training.plan", "training.recipe"],
@@ -34,6 +35,8 @@ STAIRCASE = [
     ["api"],
     [
         "cli.arguments",
+        "cli.escapes",
+        "cli.printing",
         "cli.terminal",
         "cli.interrupts",
         "cli.process",
@@ -43,7 +46,7 @@ STAIRCASE = [
     ["cli.bench", "cli.evaluate", "cli.info", "cli.sample", "cli.train"],
     ["cli.main"],
 ]
-LIGHT = STAIRCASE[:12]
+LIGHT = STAIRCASE[:13]
 PACKAGES = {"", "cli", "corpus", "engines", "model", "sampling", "training"}
 
 

@@ -4,7 +4,7 @@ Stop strings, numbers of lines and regular expressions become one of these (limi
 loop walks it.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,14 +27,9 @@ class Automaton:
     """(S, C): the state after a symbol of this class, or FORBIDDEN."""
     final: NDArray[np.uint8]
     """(S,): not GOES_ON where the text ends on entering the state, and why it does."""
-    distance: NDArray[np.int32] = field(default=None)  # type: ignore[assignment]
+    distance: NDArray[np.int32]
     """(S,): the fewest symbols from here to where the text may end. A state that is farther away
-    than the symbols that are left is not entered. Left out: 0, a text may end anywhere."""
-    held: NDArray[np.int32] = field(default=None)  # type: ignore[assignment]
+    than the symbols that are left is not entered."""
+    held: NDArray[np.int32]
     """(S,): how many of the last symbols may be the beginning of a stop string and are not shown
-    yet; in a final state they never are. Left out: 0."""
-
-    def __post_init__(self) -> None:
-        for name in ("distance", "held"):
-            if getattr(self, name) is None:
-                object.__setattr__(self, name, np.zeros(len(self.final), np.int32))
+    yet; in a final state they never are."""

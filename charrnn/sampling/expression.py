@@ -1,7 +1,7 @@
-"""A regular expression of Python's, as a machine over the symbols of a vocabulary.
+r"""A regular expression of Python's, as a machine over the symbols of a vocabulary.
 
 `re` itself parses it and says which symbols each of its classes holds, so every expression means
-what it means to re.fullmatch: `.` is no newline, `\\w` knows all alphabets, flags count. What is
+what it means to re.fullmatch: `.` is no newline, `\w` knows all alphabets, flags count. What is
 left to do is textbook: an automaton with choices (Thompson), then sets of its states, made as they
 are met. Sets of symbols that the expression never tells apart are one class.
 """
@@ -115,7 +115,8 @@ class Expression:
                     self._free[self._add(branch, start, flags)].append(end)
                 start = end
             elif name in ("MAX_REPEAT", "MIN_REPEAT"):
-                start = self._repeat(*argument, start, flags)
+                least, most, inner = argument
+                start = self._repeat(least, most, inner, start, flags)
             else:  # one symbol
                 end = self._new()
                 self._moves[start].append((self._mask(operation, argument, flags), end))

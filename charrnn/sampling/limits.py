@@ -114,7 +114,8 @@ class Limits:
         """The class of each symbol, (V,), and a symbol of each class, -1 for forbidden ones."""
         special = {self._newline, *(s for string in self._stops.beginnings for s in string)}
         found: dict[tuple[int, int], int] = {}
-        symbol_class, examples = [], []
+        symbol_class: list[int] = []
+        examples: list[int] = []
         for symbol, kind in enumerate(self._class_of_expression):
             key = (kind, symbol if symbol in special else -1)
             if not self._allowed[symbol]:

@@ -37,18 +37,33 @@ class Texts:
     """
 
     def __init__(
-        self, network: Network, vocabulary: Vocabulary, place: Place, config: SamplingConfig
+        self,
+        network: Network,
+        vocabulary: Vocabulary,
+        place: Place,
+        config: SamplingConfig,
+        keep: bool = False,
     ) -> None:
-        """Raises UsageError for limits that this vocabulary cannot keep."""
+        """keep: so that whole, bits_per_char and place_after can be asked at the end.
+
+        Raises UsageError for limits that this vocabulary cannot keep.
+        """
         self._network = network
         self._place = place
         self._length = config.length
         allowed = allowed_symbols(config, vocabulary)
         self._automaton = make_automaton(config, vocabulary, allowed)
         self._writer = make_writer(network, place, config, allowed, self._automaton)
+        self._kept: list[list[Ids]] | None = [] if keep else None
         self._held: list[Ids] = [np.empty(0, np.int32)] * config.samples
 
     def __iter__(self) -> Iterator[list[Ids]]:
+        for shown in self._pieces():
+            if self._kept is not None:
+                self._kept.append(shown)
+            yield shown
+
+    def _pieces(self) -> Iterator[list[Ids]]:
         for block in write_blocks(self._writer, self._length):  # (n, S)
             yield self._showable(block)
         if self._automaton is not None and (self._writer.pen.ended == GOES_ON).any():
@@ -83,12 +98,19 @@ class Texts:
                 found.append("match" if ended == NOTHING_ALLOWED else "length")
         return found
 
-    def place_after(self, shown: Ids) -> Place:
-        """The place at the end of what was shown of the only text."""
-        return self._place.then(self._network, shown)
+    def whole(self) -> list[Ids]:
+        """All that was shown of each text."""
+        if not self._kept:
+            return [held[:0] for held in self._held]
+        return [np.concatenate(pieces) for pieces in zip(*self._kept, strict=True)]
 
-    def bits_per_char(self, shown: list[Ids]) -> list[float | None]:
+    def place_after(self) -> Place:
+        """The place at the end of what was shown of the first text."""
+        return self._place.then(self._network, self.whole()[0])
+
+    def bits_per_char(self) -> list[float | None]:
         """What the model says that each text costs, without filters and limits; None if empty."""
+        shown = self.whole()
         lengths = np.array([len(ids) for ids in shown])
         columns = itertools.zip_longest(*shown, fillvalue=0)
         ids = np.array([[self._place.last] * len(shown), *columns], np.int64)  # (T + 1, S)
