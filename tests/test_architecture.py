@@ -43,6 +43,7 @@ STAIRCASE = [
         "cli.progress",
         "cli.quick_options",
     ],
+    ["cli.prompt"],
     ["cli.bench", "cli.evaluate", "cli.info", "cli.sample", "cli.train"],
     ["cli.main"],
 ]

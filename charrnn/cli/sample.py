@@ -10,7 +10,7 @@ from charrnn.cli.arguments import parse_number, parse_size, parse_text
 from charrnn.cli.escapes import unescape
 from charrnn.cli.printing import Sink, print_json, print_texts
 from charrnn.cli.terminal import ModelArgument, Output, QuietOption
-from charrnn.errors import UsageError
+from charrnn.errors import CharRNNError, UsageError
 
 if TYPE_CHECKING:
     from charrnn.sampling.config import SamplingConfig
@@ -170,6 +170,9 @@ def sample(
         Literal["error", "skip", "replace"],
         typer.Option("--unknown", help="A character in the prime that the model has never seen."),
     ] = "error",
+    interactive: Annotated[
+        bool, typer.Option("--interactive", "-i", help="A prompt: your text, the model's, yours...")
+    ] = False,
     quiet: QuietOption = False,
 ) -> None:
     """Write text in the style of a model.
@@ -196,6 +199,17 @@ def sample(
         raise UsageError("--prime and --prime-file both say what comes first: give one of them")
     if as_json and separator is not None:
         raise UsageError("--separator: --json puts every text on a line of its own")
+    if interactive:
+        _check_interactive(
+            {
+                "--json": as_json,
+                "--output": output_file is not None,
+                "--separator": separator is not None,
+                "--samples": samples != 1,
+                "--no-prime": no_prime,
+                "--prime-file -": prime_file == "-",
+            }
+        )
     prime, stops = parse_text(prime), [parse_text(each) for each in stop or []]
     if escape:
         prime = unescape("--prime", prime)
@@ -232,6 +246,13 @@ def sample(
     if not quiet:
         known = loaded.precision(precision)
         print(f"model {loaded.name}, {known}, seed {config.seed}", file=sys.stderr)
+    if interactive:
+        from charrnn.cli.prompt import Prompt
+
+        place = Prompt(loaded, network, config, unknown).run(place, primed=len(first) > 0)
+        if save_state is not None:
+            saved_state.write(Path(save_state), place, loaded.checkpoint)
+        return
     echoed = b"" if no_prime else first if isinstance(first, bytes) else first.encode()
 
     def show(to: Sink) -> None:
@@ -250,6 +271,14 @@ def sample(
             stdout.write(b"\n")
     if save_state is not None:
         saved_state.write(Path(save_state), texts.place_after(), loaded.checkpoint)
+
+
+def _check_interactive(given: dict[str, bool]) -> None:
+    for option, is_given in given.items():
+        if is_given:
+            raise UsageError(f"{option}: has no meaning at the prompt of -i")
+    if sys.stdin is None:
+        raise CharRNNError("stdin is closed: there is nothing to read")
 
 
 def _check_ends(

@@ -20,6 +20,8 @@ from charrnn.vocabulary import Ids, Vocabulary
 DEAD = -1
 MOST_STATES = 100_000
 """Of the automaton with choices: larger expressions are refused."""
+MOST_MEMBERS = 1_000_000
+"""Of all sets of them together."""
 _REFUSED = {
     "ASSERT": "lookaround",
     "ASSERT_NOT": "lookaround",
@@ -57,6 +59,7 @@ class Expression:
         self._readable = masks[:, first].T  # (C, masks)
         self._number: dict[frozenset[int], int] = {}
         self._sets: list[frozenset[int]] = []
+        self._members = 0
         self._met(frozenset([0]))
 
     def step(self, state: int, symbol_class: int) -> int:
@@ -87,15 +90,21 @@ class Expression:
         if closed not in self._number:
             self._number[closed] = len(self._sets)
             self._sets.append(closed)
+            self._members += len(closed)
+            if self._members > MOST_MEMBERS:
+                raise self._too_large()
         self._number[states] = self._number[closed]
         return self._number[closed]
 
     def _new(self) -> int:
         if len(self._moves) >= MOST_STATES:
-            raise UsageError(f"--match {self._pattern!r}: too large; ask for fewer repetitions")
+            raise self._too_large()
         self._moves.append([])
         self._free.append([])
         return len(self._moves) - 1
+
+    def _too_large(self) -> UsageError:
+        return UsageError(f"--match {self._pattern!r}: too large; ask for fewer repetitions")
 
     def _add(self, items: Iterable[tuple[Any, Any]], start: int, flags: int) -> int:
         """Go on from `start`, which so far leads nowhere, and return where the items end."""

@@ -19,7 +19,7 @@ from charrnn.sampling.config import ENDLESS, SamplingConfig
 from charrnn.sampling.expression import DEAD, Expression
 from charrnn.vocabulary import Vocabulary
 
-MOST_ENTRIES = 4_000_000
+MOST_ENTRIES = 1_000_000
 """Of the table: what needs more is refused."""
 UNREACHABLE = 2**31 - 1
 
