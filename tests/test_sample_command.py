@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import re
 import subprocess
 import sys
@@ -187,11 +188,41 @@ def test_commands_and_mistakes_at_the_prompt(cli: Run, prose: str) -> None:
     assert done.stdout.decode() == greedy + "\n"
     told = done.stderr.decode().splitlines()
     assert told[:2] == ["temperature 0", "seed 12"]
-    assert told[2] == "charrnn: 'warm' is not a number"
+    assert told[2] == "charrnn: Invalid value: 'warm' is not a number"
     assert told[3].startswith("charrnn: --temp -1: must be 0 (greedy)")
     assert told[4] == "no command '/sing'; /help lists them"
     assert told[5].startswith("charrnn: no character '☃'")
     assert "/reset" in done.stderr.decode()
+
+
+def test_an_interrupt_stops_the_text_and_not_the_prompt(prose: str, tmp_path: Path) -> None:
+    """On a terminal of its own: endless text, Ctrl-C, then the prompt again."""
+    command = [sys.executable, "-m", "charrnn", "sample", "-i", "-q", "-n", "-1"]
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(tmp_path)
+        os.execvp(command[0], command)
+    seen = b""
+
+    def read_until(pattern: bytes) -> None:
+        nonlocal seen
+        while not re.search(pattern, seen):
+            seen += os.read(terminal, 4096)
+        seen = b""
+
+    read_until(rb"> $")
+    os.write(terminal, b"the model\n")
+    read_until(rb"the model(.|\r|\n){2000}")
+    os.write(terminal, b"\x03")
+    read_until(rb"\n> $")
+    os.write(terminal, b"half a line\x03")
+    read_until(rb"\n> $")
+    os.write(terminal, b"/seed\n")
+    read_until(rb"seed \d+\r\n> $")
+    os.write(terminal, b"\x04")
+    _, status = os.waitpid(child, 0)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 0
 
 
 BAD_OPTIONS = [

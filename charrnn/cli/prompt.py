@@ -1,4 +1,4 @@
-"""`charrnn sample -i`: text in, the model goes on. The standard library's readline edits the line."""
+"""`charrnn sample -i`: text in, the model goes on. The standard library's readline edits lines."""
 
 import contextlib
 import sys
