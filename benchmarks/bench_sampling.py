@@ -11,6 +11,7 @@ prime of a megabyte; and how much memory grows while many characters are written
 
 import argparse
 import os
+import string
 import subprocess
 import sys
 import tempfile
@@ -85,7 +86,7 @@ def model_of(layers: int, hidden: int) -> Checkpoint:
         name: random.normal(0, hidden**-0.5, shape).astype(np.float32)
         for name, shape in config.parameter_shapes().items()
     }
-    vocabulary = Vocabulary("\n" + "".join(map(chr, range(ord(" "), ord(" ") + VOCABULARY - 1))))
+    vocabulary = Vocabulary("".join(sorted("\n !$&',-.3:;?" + string.ascii_letters)))
     losses = Losses(by_precision=dict.fromkeys(SAMPLING_PRECISIONS, 1.5), precision_characters=1)
     corpus = CorpusRecord("none", "0" * 64, 1, 0.1, 0.0)
     return Checkpoint(config, vocabulary, weights, corpus, losses)
