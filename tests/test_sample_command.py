@@ -179,14 +179,15 @@ def test_commands_and_mistakes_at_the_prompt(cli: Run, prose: str) -> None:
         "/quit",
         "b",
     ]
-    typed = "\n".join(lines).encode()
+    typed = b"a\xff\n" + "\n".join(lines).encode()
     done = cli("sample", "-i", *SEED, "-n", "20", "--forbid", "\n", stdin=typed)
     assert done.returncode == 0
     greedy = text_of(
         cli, "--prime", "\na", "--temp", "0", "-n", "20", "--no-prime", "--forbid", "\n"
     )
     assert done.stdout.decode() == greedy + "\n"
-    told = done.stderr.decode().splitlines()
+    not_utf8, *told = done.stderr.decode().splitlines()
+    assert "is not UTF-8" in not_utf8
     assert told[:2] == ["temperature 0", "seed 12"]
     assert told[2] == "charrnn: Invalid value: 'warm' is not a number"
     assert told[3].startswith("charrnn: --temp -1: must be 0 (greedy)")

@@ -1,6 +1,7 @@
 """`charrnn sample -i`: text in, the model goes on. The standard library's readline edits lines."""
 
 import contextlib
+import io
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -40,6 +41,8 @@ class Prompt:
         self._config = config
         self._unknown = unknown
         self._output = Output()
+        if isinstance(sys.stdin, io.TextIOWrapper):  # parse_text judges what is no UTF-8
+            sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
         self._sign = "> " if sys.stdin.isatty() else ""
 
     def run(self, place: "Place", primed: bool) -> "Place":
