@@ -36,6 +36,7 @@ STAIRCASE = [
     [
         "cli.arguments",
         "cli.escapes",
+        "cli.prime_file",
         "cli.printing",
         "cli.terminal",
         "cli.interrupts",

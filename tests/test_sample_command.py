@@ -252,7 +252,7 @@ BAD_OPTIONS = [
     ("--prime a --prime-file x", 2, "--prime and --prime-file both say what comes first"),
     ("--prime-file absent", 1, "cannot read 'absent': No such file or directory"),
     ("--prime-file .", 1, "cannot read '.': Is a directory"),
-    ("--prime-file - < /dev/null", 1, "no text in -: it is empty"),
+    ("--prime-file - < /dev/null", 1, "no text in stdin: it is empty"),
     ("--prime-file - <&-", 1, "stdin is closed: there is nothing to read"),
     ("--prime-file - < binary", 1, "stdin is not UTF-8: byte 0xff at offset 2"),
     (r"--prime 'a\q' --escape", 2, r"--prime 'a\\q': \q is no escape"),

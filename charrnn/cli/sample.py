@@ -8,6 +8,7 @@ import typer
 
 from charrnn.cli.arguments import parse_number, parse_size, parse_text
 from charrnn.cli.escapes import unescape
+from charrnn.cli.prime_file import read_prime
 from charrnn.cli.printing import Sink, print_json, print_texts
 from charrnn.cli.terminal import ModelArgument, Output, QuietOption
 from charrnn.errors import CharRNNError, UsageError
@@ -235,7 +236,7 @@ def sample(
     loaded = trained.load(model)
     first: str | bytes = prime
     if prime_file is not None:
-        first = _read_prime(prime_file, loaded.vocabulary.is_bytes)
+        first = read_prime(prime_file, loaded.vocabulary.is_bytes)
     before = None
     if load_state is not None:
         before = saved_state.read(Path(load_state), loaded.checkpoint)
@@ -294,12 +295,3 @@ def _check_ends(
             raise UsageError(f"{option}: a text without end never gets there; give it a --length")
     if save_state is not None and config.samples > 1:
         raise UsageError(f"--save-state: it is the end of one text, not of {config.samples}")
-
-
-def _read_prime(name: str, as_bytes: bool) -> str | bytes:
-    from charrnn.corpus import source
-
-    if name == "-" and sys.stdin is not None and sys.stdin.isatty():
-        print("type the prime; Ctrl-D ends it", file=sys.stderr)
-    kind: Literal["stdin", "file"] = "stdin" if name == "-" else "file"
-    return source.read([source.Source(kind, Path(name))], as_bytes=as_bytes)
