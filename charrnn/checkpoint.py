@@ -6,12 +6,13 @@ The layout is described in docs/checkpoint-format.md. Only numpy is needed to re
 import math
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn import sealed_file
+from charrnn.corpus.text import TextConfig
 from charrnn.engines.config import SAMPLING_PRECISIONS, SamplingPrecision
 from charrnn.errors import CharRNNError, CheckpointError
 from charrnn.model.config import ModelConfig
@@ -36,6 +37,10 @@ class CorpusRecord:
     """Characters of the whole text (bytes in byte mode)."""
     val_frac: float
     test_frac: float
+    records: Literal["line"] | None = None
+    """What was learned as a text of its own."""
+    text: TextConfig = field(default_factory=TextConfig)
+    """How the text was read."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,7 @@ def read(path: Path) -> Checkpoint:
             config=ModelConfig(**header["model"]),
             vocabulary=Vocabulary(header["characters"], is_bytes=header["is_bytes"]),
             weights=tensors,
-            corpus=CorpusRecord(**_known(CorpusRecord, header["corpus"])),
+            corpus=_corpus_record(header["corpus"]),
             losses=Losses(**_known(Losses, header["losses"])),
             step=header["step"],
             training=header["training"],
@@ -132,6 +137,12 @@ def read(path: Path) -> Checkpoint:
         raise CheckpointError(f"{str(path)!r} is inconsistent: {error}") from error
     _verify(path, checkpoint)
     return checkpoint
+
+
+def _corpus_record(values: dict[str, Any]) -> CorpusRecord:
+    known = _known(CorpusRecord, values)
+    text = TextConfig(**_known(TextConfig, known.pop("text", {})))
+    return CorpusRecord(**known, text=text)
 
 
 def _known(record: type, values: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,10 @@ import codecs
 import os
 import secrets
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from charrnn import checkpoint, run_folder
 from charrnn.checkpoint import Checkpoint
@@ -112,11 +115,22 @@ class Model:
         unknown: Unknown = "error",
         before: Place | None = None,
     ) -> Place:
-        """The place after `prime`, which follows `before`; by default it begins a text."""
+        """The place after `prime`, which follows `before`; by default it begins a text.
+
+        Where each line was learned by itself, only the last line of the prime counts.
+        """
         ids = self.vocabulary.encode(prime, unknown)
         if before is not None:
-            return before.then(network, ids)
-        return Place.after(network, ids if len(ids) else self.vocabulary.start())
+            return replace(before, record_end=self.record_end).then(network, ids)
+        start = self.vocabulary.start()
+        if self.record_end is not None:
+            ids = np.concatenate([start, ids])
+        return Place.after(network, ids if len(ids) else start, self.record_end)
+
+    @property
+    def record_end(self) -> int | None:
+        """The id after which nothing is remembered, where each line was learned by itself."""
+        return None if self.checkpoint.corpus.records is None else int(self.vocabulary.start()[0])
 
     def _decoded(self, texts: Texts) -> Iterator[str]:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")

@@ -15,7 +15,18 @@ PACKAGE = Path(__file__).parent.parent / "charrnn"
 STAIRCASE = [
     ["errors"],
     ["vocabulary", "model.config", "engines.config"],
-    ["quantization", "model.cells", "corpus.source", "corpus.windows", "corpus.encoded"],
+    [
+        "quantization",
+        "model.cells",
+        "corpus.progress",
+        "corpus.source",
+        "corpus.compression",
+        "corpus.lock",
+    ],
+    ["corpus.text", "corpus.symbols", "corpus.ids_file", "corpus.catalogue"],
+    ["corpus.cache", "corpus.records", "corpus.statistics"],
+    ["corpus.reading", "corpus.download"],
+    ["corpus.encoded", "corpus.windows"],
     ["sealed_file", "run_folder"],
     ["checkpoint"],
     ["inference"],
@@ -41,14 +52,15 @@ STAIRCASE = [
         "cli.terminal",
         "cli.interrupts",
         "cli.process",
-        "cli.progress",
+        "cli.reading",
         "cli.quick_options",
     ],
-    ["cli.prompt"],
-    ["cli.bench", "cli.evaluate", "cli.info", "cli.sample", "cli.train"],
+    ["cli.text_options"],
+    ["cli.progress", "cli.prompt"],
+    ["cli.bench", "cli.evaluate", "cli.corpus", "cli.info", "cli.sample", "cli.train"],
     ["cli.main"],
 ]
-LIGHT = STAIRCASE[:13]
+LIGHT = STAIRCASE[:17]
 PACKAGES = {"", "cli", "corpus", "engines", "model", "sampling", "training"}
 
 

@@ -1,6 +1,7 @@
 """Where texts end and what they may hold: held to `re` and to str.find."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -180,19 +181,26 @@ def test_what_is_shown_is_never_taken_back() -> None:
     assert shown == [LOADED.vocabulary.decode(ids) for ids in texts.whole()]
 
 
-def test_bits_per_char_are_those_of_each_text() -> None:
-    config = SamplingConfig(1, length=50, samples=4, stop=("e",))
-    texts = Texts(NETWORK, LOADED.vocabulary, START, config, keep=True)
+@pytest.mark.parametrize("by_record", [False, True])
+def test_bits_per_char_and_the_place_after_are_those_of_each_text(by_record: bool) -> None:
+    newline = int(LOADED.vocabulary.start()[0])
+    place = replace(START, record_end=newline if by_record else None)
+    config = SamplingConfig(1, length=90, samples=4, stop=("ee",))
+    texts = Texts(NETWORK, LOADED.vocabulary, place, config, keep=True)
     for _ in texts:
         pass
+    assert any(newline in ids[:-1] for ids in texts.whole())
     for ids, found in zip(texts.whole(), texts.bits_per_char(), strict=True):
-        if len(ids) == 0:
-            assert found is None
-            continue
-        state, last, cost = START.state, START.last, 0.0
+        state, last, cost = START.state, newline, 0.0
         for symbol in ids:
+            if by_record and last == newline:
+                state = NETWORK.initial_state(1)
             logits, state = NETWORK.step(np.array([last]), state)
             logits = logits[0].astype(np.float64)
             cost += np.log2(np.exp(logits - logits[symbol]).sum())
             last = int(symbol)
         assert found == pytest.approx(cost / len(ids), rel=1e-5)
+        after = place.then(NETWORK, ids)
+        assert after.last == last
+        if not (by_record and last == newline):
+            np.testing.assert_array_equal(after.state[0], state[0])

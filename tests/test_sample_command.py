@@ -71,7 +71,7 @@ def test_match_gives_whole_matches_only(cli: Run, prose: str) -> None:
 
 
 def test_where_the_prime_comes_from(cli: Run, prose: str, tmp_path: Path) -> None:
-    (tmp_path / "prime.txt").write_bytes(b"\xef\xbb\xbfthe model\r\n")
+    (tmp_path / "prime.txt").write_bytes(b"\xef\xbb\xbfthe model\n")
     expected = text_of(cli, "-n", "30", "--prime", "the model\n")
     assert expected.startswith("the model\n")
     assert len(expected) == 10 + 30

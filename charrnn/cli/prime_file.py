@@ -8,7 +8,7 @@ from charrnn.errors import CorpusError
 
 def read_prime(name: str, as_bytes: bool) -> str | bytes:
     """Return all that the file holds, `-` being stdin; text as it is learned from: UTF-8, without
-    a byte order mark, CRLF as LF. Raises CorpusError for what is missing, empty or no text.
+    a byte order mark. Raises CorpusError for what is missing, empty or no text.
     """
     data = _stdin() if name == "-" else _file(name)
     shown = "stdin" if name == "-" else repr(name)
@@ -22,7 +22,7 @@ def read_prime(name: str, as_bytes: bool) -> str | bytes:
         raise CorpusError(
             f"{shown} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}"
         ) from error
-    return text.removeprefix("\ufeff").replace("\r\n", "\n")
+    return text.removeprefix("\ufeff")
 
 
 def _stdin() -> bytes:

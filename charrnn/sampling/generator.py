@@ -42,18 +42,29 @@ class Place:
     """Each part (L, 1, H); `last` was not read yet."""
     last: int
     """The id before this place."""
+    record_end: int | None = None
+    """The id after which a text goes on from the zero state, if there is one."""
 
     @classmethod
-    def after(cls, network: Network, prime: Ids) -> "Place":
+    def after(cls, network: Network, prime: Ids, record_end: int | None = None) -> "Place":
         """The end of `prime`, at least one id, read from the zero state."""
-        return cls(read_carried(network, prime[:-1]), int(prime[-1]))
+        prime = _last_record(prime, record_end)
+        return cls(read_carried(network, prime[:-1]), int(prime[-1]), record_end)
 
     def then(self, network: Network, ids: Ids) -> "Place":
         """The place after `ids`, which follow this one."""
-        if len(ids) == 0:
-            return self
-        rest = np.concatenate([[self.last], ids[:-1]]).astype(np.int64)
-        return Place(network.read(rest[:, None], self.state), int(ids[-1]))
+        read = np.concatenate([[self.last], ids]).astype(np.int64)
+        rest = _last_record(read, self.record_end)
+        state = self.state if len(rest) == len(read) else network.initial_state(1)
+        return Place(network.read(rest[:-1, None], state), int(rest[-1]), self.record_end)
+
+
+def _last_record(ids: Ids, record_end: int | None) -> Ids:
+    """From the last end of a record on; all, if there is none."""
+    if record_end is None:
+        return ids
+    ends = np.flatnonzero(ids == record_end)
+    return ids[ends[-1] :] if len(ends) else ids
 
 
 class Pen:
@@ -66,6 +77,7 @@ class Pen:
         self.automaton_state = np.zeros(samples, np.int32)
         self.ended = np.zeros(samples, np.int8)
         self.position = 0
+        self.record_end = -1 if place.record_end is None else place.record_end
 
 
 class Writer(Protocol):
@@ -124,6 +136,9 @@ class NumpyWriter:
             pen.ended[sample] = NOTHING_ALLOWED
             return symbol
         pen.last[sample] = symbol
+        if symbol == pen.record_end:
+            for part in pen.state:
+                part[:, sample] = 0
         if automaton is not None:
             pen.automaton_state[sample] = following[symbol]
             if automaton.final[following[symbol]]:
@@ -161,7 +176,7 @@ class NativeWriter:
         taken = self._network.write(
             pen.state, pen.last, pen.automaton_state, pen.ended,
             self._config.seed, self._numbers, pen.position, symbols_left(self._config, pen),
-            *self._filters, self._allowed, self._automaton, block,
+            *self._filters, self._allowed, self._automaton, pen.record_end, block,
         )  # fmt: skip
         pen.position += taken
         return block[:taken]
@@ -178,14 +193,15 @@ def make_writer(
     config: SamplingConfig,
     allowed: NDArray[np.bool_] | None = None,
     automaton: Automaton | None = None,
+    record_end: int | None = None,
 ) -> Writer:
     """The writer goes on from `place`, or from the end of the ids given (at least one).
 
     allowed: (V,), False for symbols that never may be chosen. automaton: what may follow what; what
-    was read before is not part of it.
+    was read before is not part of it. record_end: see Place.
     """
     if not isinstance(place, Place):
-        place = Place.after(network, place)
+        place = Place.after(network, place, record_end)
     pen = Pen(place, config.samples)
     mask = None if allowed is None else allowed.astype(np.uint8)
     if isinstance(network, NativeNetwork):

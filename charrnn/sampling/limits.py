@@ -220,10 +220,10 @@ def _spelled(
     option: str, text: str, vocabulary: Vocabulary, allowed: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
     """The ids of a text that the model shall be able to write."""
-    ids = vocabulary.encode(text, unknown="replace").astype(np.int64)
+    ids = vocabulary.encode(text, unknown="skip").astype(np.int64)
     shown = "" if option == "--lines" else f" {text!r}"
-    if (ids == vocabulary.unknown_id).any():
-        unknown = next(c for c in text if len(vocabulary.encode(c, unknown="skip")) == 0)
+    unknown = next((c for c in text if len(vocabulary.encode(c, unknown="skip")) == 0), None)
+    if unknown is not None:
         raise UsageError(f"{option}{shown}: the model does not know {unknown!r}, so it never ends")
     if not allowed[ids].all():
         raise UsageError(f"{option}{shown}: --forbid rules it out, so it never ends")

@@ -114,10 +114,13 @@ class Texts:
         lengths = np.array([len(ids) for ids in shown])
         columns = itertools.zip_longest(*shown, fillvalue=0)
         ids = np.array([[self._place.last] * len(shown), *columns], np.int64)  # (T + 1, S)
+        record_end = -1 if self._place.record_end is None else self._place.record_end
         nats = np.zeros(len(shown))
         state = tuple(np.repeat(part, len(shown), axis=1) for part in self._place.state)
-        for start in range(0, len(ids) - 1, CHUNK):
-            end = min(start + CHUNK, len(ids) - 1)
+        forgets = ids == record_end  # (T + 1, S)
+        borders = {*range(0, len(ids) - 1, CHUNK), *np.flatnonzero(forgets.any(axis=1)).tolist()}
+        for start, end in itertools.pairwise(sorted({*borders, len(ids) - 1})):
+            state = tuple(np.where(forgets[start][:, None], np.float32(0), part) for part in state)
             costs: NDArray[np.float64]
             costs, state = self._network.score(ids[start:end], ids[start + 1 : end + 1], state)
             nats += (costs * (np.arange(start, end)[:, None] < lengths)).sum(axis=0)
