@@ -213,7 +213,7 @@ def test_an_interrupt_stops_the_text_and_not_the_prompt(prose: str, tmp_path: Pa
 
     read_until(rb"> $")
     os.write(terminal, b"the model\n")
-    read_until(rb"the model(.|\r|\n){2000}")
+    read_until(rb"(?s)the model.{2000}")
     os.write(terminal, b"\x03")
     read_until(rb"\n> $")
     os.write(terminal, b"half a line\x03")
