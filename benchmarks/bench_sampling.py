@@ -11,6 +11,7 @@ prime of a megabyte; and how much memory grows while many characters are written
 
 import argparse
 import os
+import string
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from charrnn.cli.process import prepare_for_training
 
@@ -34,8 +36,10 @@ from charrnn.engines import _native  # noqa: E402
 from charrnn.engines.config import SAMPLING_PRECISIONS, default_threads  # noqa: E402
 from charrnn.model.config import ModelConfig  # noqa: E402
 from charrnn.native_inference import BYTES_OF_WEIGHT, NativeNetwork  # noqa: E402
+from charrnn.sampling.automaton import Automaton  # noqa: E402
 from charrnn.sampling.config import SamplingConfig  # noqa: E402
-from charrnn.sampling.generator import make_writer  # noqa: E402
+from charrnn.sampling.generator import Place, make_writer  # noqa: E402
+from charrnn.sampling.limits import make_automaton  # noqa: E402
 from charrnn.scoring import read_carried  # noqa: E402
 from charrnn.training.timing import median_seconds  # noqa: E402
 from charrnn.vocabulary import Vocabulary  # noqa: E402
@@ -46,6 +50,8 @@ PEER_BLOCK = 40
 BLOCK_S = 0.02
 """Ours writes blocks of about this long."""
 READS = 50
+MATCH = r"(?:[A-Z]{4,10}:\n(?:[A-Z][a-z ,]{10,40}[.!?]\n){2})+"
+MATCH_LENGTH = 2000
 MEGABYTE = 1 << 20
 
 
@@ -80,7 +86,7 @@ def model_of(layers: int, hidden: int) -> Checkpoint:
         name: random.normal(0, hidden**-0.5, shape).astype(np.float32)
         for name, shape in config.parameter_shapes().items()
     }
-    vocabulary = Vocabulary("\n" + "".join(map(chr, range(ord(" "), ord(" ") + VOCABULARY - 1))))
+    vocabulary = Vocabulary("".join(sorted("\n !$&',-.3:;?" + string.ascii_letters)))
     losses = Losses(by_precision=dict.fromkeys(SAMPLING_PRECISIONS, 1.5), precision_characters=1)
     corpus = CorpusRecord("none", "0" * 64, 1, 0.1, 0.0)
     return Checkpoint(config, vocabulary, weights, corpus, losses)
@@ -127,6 +133,44 @@ def bench_shape(layers: int, hidden: int, seconds: float) -> None:
             f"{read / bandwidth:6.2f}",
             flush=True,
         )
+
+
+def bench_match(layers: int, hidden: int, seconds: float) -> None:
+    """Print what a character costs with --stop and --match, as a multiple of one without.
+
+    Each call writes a text as `sample` would, of as many characters, so that the automaton's end is
+    met; building it is not part of that and has a figure of its own.
+    """
+    model = model_of(layers, hidden)
+    network = NativeNetwork(model.config, model.weights, "int8", 1)
+    place = Place.after(network, np.zeros(1, np.int64))
+    limits: dict[str, dict[str, Any]] = {
+        "": {},
+        "--stop": {"stop": ("no such end", "nor this")},
+        "--match": {"match": MATCH},
+        "--match .*": {"match": r"(?:.|\n)*"},
+    }
+
+    def write(config: SamplingConfig, automaton: Automaton | None) -> object:
+        writer = make_writer(network, place, config, None, automaton)
+        return writer.write(config.length)
+
+    calls: dict[str, Callable[[], object]] = {}
+    build_s, lengths = {}, {}
+    for name, limit in limits.items():
+        config = SamplingConfig(0, length=MATCH_LENGTH, **limit)
+        started = time.perf_counter()
+        automaton = make_automaton(config, model.vocabulary, None)
+        build_s[name] = time.perf_counter() - started
+        written = write(config, automaton)
+        assert isinstance(written, np.ndarray)
+        lengths[name] = len(written)  # a match may end a little earlier
+        calls[name] = partial(write, config, automaton)
+    found = median_seconds(calls, seconds, rounds=15)
+    print(f"\nlstm {layers}x{hidden}, int8, 1 thread: a character with limits")
+    for name in list(limits)[1:]:
+        ratio = found[name] / lengths[name] / (found[""] / lengths[""])
+        print(f"{name:12}{ratio:6.2f} x one without; built in {1000 * build_s[name]:.1f} ms")
 
 
 def first_character_s(folder: Path) -> float:
@@ -209,6 +253,7 @@ def main() -> None:
     parser.add_argument(
         "--characters", type=int, default=10_000_000, help="for the memory; 0: only the tables"
     )
+    parser.add_argument("--limits", action="store_true", help="only the cost of --stop, --match")
     options = parser.parse_args()
     print(
         f"{processor()}, {_native.sampler_kernels()[-1]} kernels, {default_threads()} CPUs, "
@@ -216,8 +261,10 @@ def main() -> None:
     )
     for layers, hidden in SHAPES:
         if options.only in f"{layers}x{hidden}":
-            bench_shape(layers, hidden, options.seconds)
-    if options.characters:
+            if not options.limits:
+                bench_shape(layers, hidden, options.seconds)
+            bench_match(layers, hidden, options.seconds)
+    if options.characters and not options.limits:
         bench_processes(options.characters)
 
 

@@ -162,12 +162,15 @@ class NativeNetwork:
 
 
 def as_native_automaton(
-    symbol_class: NDArray[np.int32], next_state: NDArray[np.int32], final: NDArray[np.uint8]
+    symbol_class: NDArray[np.int32],
+    next_state: NDArray[np.int32],
+    final: NDArray[np.uint8],
+    distance: NDArray[np.int32],
 ) -> Any:
     """The tables of an Automaton, checked, as NativeNetwork.write takes them."""
     from charrnn.engines import _native
 
-    return _native.Automaton(symbol_class, next_state, final)
+    return _native.Automaton(symbol_class, next_state, final, distance)
 
 
 def _copied(state: State) -> State:

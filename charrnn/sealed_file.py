@@ -5,13 +5,14 @@ keys, no spaces, UTF-8), in which `sha256` is taken over the rest of the JSON an
 tensor's name, type, shape and bytes. Reading executes nothing: no pickle anywhere.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import safetensors
@@ -53,15 +54,30 @@ def write(path: Path, header: Header, tensors: Tensors) -> None:
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace `path` by a file holding `data`: a reader sees the old file or the new one."""
+    with replacing(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write to that takes the place of `path` at the end, unless something goes wrong.
+
+    What is there and no plain file, such as a device, is written to as it is. Raises
+    CheckpointError where the file cannot be written.
+    """
     temporary = None
     try:
+        if path.exists() and not path.is_file():
+            with path.open("wb") as file:
+                yield file
+            return
         with tempfile.NamedTemporaryFile(
             dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            temporary = Path(file.name)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        ) as beside:
+            temporary = Path(beside.name)
+            yield beside
+            beside.flush()
+            os.fsync(beside.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:

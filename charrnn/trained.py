@@ -3,8 +3,11 @@
 import codecs
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from charrnn import checkpoint, run_folder
 from charrnn.checkpoint import Checkpoint
@@ -14,8 +17,9 @@ from charrnn.inference import Network
 from charrnn.model.config import ModelConfig
 from charrnn.native_inference import make_network
 from charrnn.sampling.config import PrecisionChoice, SamplingConfig
-from charrnn.sampling.generator import Blocks, make_writer, write_blocks
-from charrnn.vocabulary import Ids, Unknown, Vocabulary
+from charrnn.sampling.generator import Place
+from charrnn.sampling.texts import Texts
+from charrnn.vocabulary import Unknown, Vocabulary
 
 
 class Model:
@@ -69,6 +73,11 @@ class Model:
         top_p: float = 1.0,
         min_p: float = 0.0,
         length: int = 1000,
+        forbid: str = "",
+        stop: Sequence[str] = (),
+        keep_stop: bool = False,
+        lines: int | None = None,
+        match: str | None = None,
         seed: int | None = None,
         unknown: Unknown = "error",
         precision: PrecisionChoice = "auto",
@@ -76,7 +85,9 @@ class Model:
         """Return an iterator over `length` new characters (-1: without end) that follow `prime`.
 
         Each item is a character; in byte mode, whatever text has become complete. Without a
-        seed the text is another one each time. Raises VocabularyError for an unknown character in
+        seed the text is another one each time. It ends earlier before any of the `stop` strings,
+        after `lines` newlines, or where it matches `match` and cannot go on; see SamplingConfig.
+        Raises VocabularyError for an unknown character in
         `prime` (unless `unknown` is "skip" or "replace") and UsageError for a value out of range,
         at once.
         """
@@ -87,47 +98,49 @@ class Model:
             top_k=top_k,
             top_p=top_p,
             min_p=min_p,
+            forbid=forbid,
+            stop=(stop,) if isinstance(stop, str) else tuple(stop),
+            keep_stop=keep_stop,
+            lines=lines,
+            match=match,
         )
-        return self._decoded(self.write(prime, config, unknown, precision))
+        network = self.network(precision)
+        place = self.place_after(prime, network, unknown)
+        return self._decoded(Texts(network, self.vocabulary, place, config))
 
-    def write(
+    def place_after(
         self,
-        prime: str,
-        config: SamplingConfig,
+        prime: str | bytes,
+        network: Network,
         unknown: Unknown = "error",
-        precision: PrecisionChoice = "auto",
-        threads: int | None = None,
-    ) -> Iterator[Blocks]:
-        """Return an iterator over blocks of ids, (n, S), of `config.samples` texts side by side.
+        before: Place | None = None,
+    ) -> Place:
+        """The place after `prime`, which follows `before`; by default it begins a text.
 
-        The first block is one symbol; later ones take some 30 ms each.
+        Where each line was learned by itself, only the last line of the prime counts.
         """
-        start, record_end = self.vocabulary.start(), None
-        if (
-            self.checkpoint.corpus.records is not None
-        ):  # a newline, then what the record begins with
-            record_end = int(start[0])
-            prime = "\n" + prime.rpartition("\n")[2]
         ids = self.vocabulary.encode(prime, unknown)
-        network = self.network(precision, threads)
-        return _written(network, ids if len(ids) else start, config, record_end)
+        if before is not None:
+            return replace(before, record_end=self.record_end).then(network, ids)
+        start = self.vocabulary.start()
+        if self.record_end is not None:
+            ids = np.concatenate([start, ids])
+        return Place.after(network, ids if len(ids) else start, self.record_end)
 
-    def _decoded(self, blocks: Iterator[Blocks]) -> Iterator[str]:
+    @property
+    def record_end(self) -> int | None:
+        """The id after which nothing is remembered, where each line was learned by itself."""
+        return None if self.checkpoint.corpus.records is None else int(self.vocabulary.start()[0])
+
+    def _decoded(self, texts: Texts) -> Iterator[str]:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        for block in blocks:
-            for symbol in block[:, 0]:
+        for shown in texts:
+            for symbol in shown[0]:
                 text = decoder.decode(self.vocabulary.decode_bytes([symbol]))
                 if text:
                     yield text
         if rest := decoder.decode(b"", final=True):
             yield rest
-
-
-def _written(
-    network: Network, start: Ids, config: SamplingConfig, record_end: int | None
-) -> Iterator[Blocks]:
-    writer = make_writer(network, start, config, record_end=record_end)
-    yield from write_blocks(writer, config.length)
 
 
 def new_seed() -> int:

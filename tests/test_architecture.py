@@ -32,6 +32,7 @@ STAIRCASE = [
     ["inference"],
     ["native_inference", "scoring"],
     ["sampling.config", "sampling.automaton", "sampling.choice", "sampling.generator"],
+    ["sampling.expression", "sampling.limits", "sampling.texts", "sampling.saved_state"],
     ["trained"],
     ["training.config"],
     ["training.plan", "training.recipe"],
@@ -45,6 +46,9 @@ STAIRCASE = [
     ["api"],
     [
         "cli.arguments",
+        "cli.escapes",
+        "cli.prime_file",
+        "cli.printing",
         "cli.terminal",
         "cli.interrupts",
         "cli.process",
@@ -52,11 +56,11 @@ STAIRCASE = [
         "cli.quick_options",
     ],
     ["cli.text_options"],
-    ["cli.progress"],
+    ["cli.progress", "cli.prompt"],
     ["cli.bench", "cli.evaluate", "cli.corpus", "cli.info", "cli.sample", "cli.train"],
     ["cli.main"],
 ]
-LIGHT = STAIRCASE[:16]
+LIGHT = STAIRCASE[:17]
 PACKAGES = {"", "cli", "corpus", "engines", "model", "sampling", "training"}
 
 

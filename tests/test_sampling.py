@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -279,7 +280,9 @@ def words_automaton(vocab_size: int) -> Automaton:
     next_state[4, 2] = 5
     classes = np.minimum(np.arange(vocab_size), 3).astype(np.int32)
     final = np.array([0, 0, 0, 0, 0, 1], np.uint8)
-    return Automaton(classes, next_state, final)
+    return Automaton(
+        classes, next_state, final, np.arange(5, -1, -1, dtype=np.int32), np.zeros(6, np.int32)
+    )
 
 
 def test_an_automaton_decides_what_may_follow_and_where_the_text_ends(network: Network) -> None:
@@ -319,6 +322,8 @@ def test_any_automaton_gives_the_same_text_in_both_writers(
         random.integers(0, 3, 11).astype(np.int32),
         random.integers(-1, states, (states, 3)).astype(np.int32),
         (random.random(states) < 0.2).astype(np.uint8),
+        random.integers(0, 25, states).astype(np.int32),
+        np.zeros(states, np.int32),
     )
     weights = random_checkpoint(CONFIG).weights
     config = SamplingConfig(seed, length=30, samples=samples, **filters)
@@ -339,11 +344,12 @@ def test_tables_that_lead_nowhere_are_refused() -> None:
     bad[0, 0] = 6
     config = SamplingConfig(0)
     for automaton in (
-        Automaton(good.symbol_class, bad, good.final),
-        Automaton(good.symbol_class + np.int32(1), good.next_state, good.final),
-        Automaton(good.symbol_class, good.next_state, good.final[:-1]),
+        replace(good, next_state=bad),
+        replace(good, symbol_class=good.symbol_class + np.int32(1)),
+        replace(good, final=good.final[:-1]),
+        replace(good, distance=good.distance[:-1]),
     ):
-        with pytest.raises(ValueError, match=r"state|class|final"):
+        with pytest.raises(ValueError, match=r"state|class|final|distance"):
             make_writer(network, PRIME, config, automaton=automaton)
     writer = make_writer(network, PRIME, config, automaton=words_automaton(12))
     with pytest.raises(ValueError, match="symbol_class has the wrong shape"):

@@ -26,8 +26,20 @@ class QuickConverter:
 
     def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
         """Return `value`, a string or a default, as what the command expects."""
-        known = UNKNOWN if param.multiple or param.nargs != 1 else self._converted(value)
+        known = UNKNOWN
+        if param.multiple and self._parser is None:
+            known = self._listed(value)
+        elif param.nargs == 1 and not param.multiple:
+            known = self._converted(value)
         return self._own(param).coerce(value, param=param, ctx=ctx) if known is UNKNOWN else known
+
+    def _listed(self, value: Any) -> Any:
+        of_strings = list[str] in (self._annotation, *get_args(self._annotation))
+        if value is None:
+            return None
+        if of_strings and all(type(each) is str for each in value):
+            return list(value)
+        return UNKNOWN
 
     def _converted(self, value: Any) -> Any:
         annotation = self._annotation

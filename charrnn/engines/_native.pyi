@@ -109,7 +109,9 @@ def release_memory() -> None:
 class Automaton:
     """Tables of sampling/automaton.py, checked."""
 
-    def __init__(self, symbol_class: Array, next_state: Array, final: Array) -> None: ...
+    def __init__(
+        self, symbol_class: Array, next_state: Array, final: Array, distance: Array
+    ) -> None: ...
 
 class Sampler:
     """A network packed for sampling and scoring. h (L, B, H) and c are changed in place."""
@@ -142,6 +144,7 @@ class Sampler:
         seed: int,
         streams: Array,
         position: int,
+        left: int,
         temperature: float,
         top_k: int,
         top_p: float,
@@ -155,8 +158,9 @@ class Sampler:
 
         last, states (of the automaton) and ended, (B,), int64, int32 and int8, are changed in
         place. Random number `position + n` of stream `streams[b]` under the key `seed` decides.
-        allowed: (V,), uint8, or None for all. After `record_end` (-1: none) a stream goes on from
-        the zero state.
+        left: how many symbols may still be written, by this call and later ones: states that are
+        farther from an end are not entered. allowed: (V,), uint8, or None for all. After
+        `record_end` (-1: none) a stream goes on from the zero state.
         """
 
     def read(self, ids: Array, h: Array, c: Array | None, logits: Array | None) -> None:

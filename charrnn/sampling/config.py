@@ -37,6 +37,18 @@ class SamplingConfig:
     samples: int = 1
     """Texts written side by side. Each has random numbers of its own, by its place, so it does not
     depend on how many there are."""
+    forbid: str = ""
+    """Characters that are never written."""
+    stop: tuple[str, ...] = ()
+    """A text ends before any of these."""
+    keep_stop: bool = False
+    """The stop string is part of the text."""
+    lines: int | None = None
+    """A text ends after so many newlines."""
+    match: str | None = None
+    """A regular expression of Python's that every text matches as a whole. It goes on as long as
+    anything may follow: a text ends where nothing can, at a stop string, after `lines`, or at
+    `length`, and only where what is written matches."""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.temperature) and self.temperature >= 0):
@@ -57,3 +69,9 @@ class SamplingConfig:
             raise UsageError(f"--samples {self.samples}: must be from 1 to {MOST_SAMPLES}")
         if self.samples > 1 and self.length == ENDLESS:
             raise UsageError(f"--samples {self.samples}: texts without end need one command each")
+        if self.lines is not None and self.lines < 1:
+            raise UsageError(f"--lines {self.lines}: must be 1 or more")
+        if "" in self.stop:
+            raise UsageError("--stop '': an empty string is everywhere; give it a character")
+        if self.keep_stop and not self.stop:
+            raise UsageError("--keep-stop: there is no --stop to keep")

@@ -7,6 +7,7 @@ numpy.random.Philox counts it: it depends on neither the machine nor the other s
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -26,27 +27,57 @@ Blocks = NDArray[np.int32]
 BLOCK_S = 0.03
 """Blocks grow until one takes about this long, so that text streams smoothly."""
 LARGEST_BLOCK = 65536
+NO_END = 2**62
+"""Symbols that are left where no length was given."""
 
 GOES_ON, FINAL_STATE, NOTHING_ALLOWED = range(3)
 """Why a sample has ended: not yet; the automaton is satisfied; no symbol was allowed."""
 
 
+@dataclass(frozen=True, eq=False)
+class Place:
+    """A place in a text, from which it can go on."""
+
+    state: State
+    """Each part (L, 1, H); `last` was not read yet."""
+    last: int
+    """The id before this place."""
+    record_end: int | None = None
+    """The id after which a text goes on from the zero state, if there is one."""
+
+    @classmethod
+    def after(cls, network: Network, prime: Ids, record_end: int | None = None) -> "Place":
+        """The end of `prime`, at least one id, read from the zero state."""
+        prime = _last_record(prime, record_end)
+        return cls(read_carried(network, prime[:-1]), int(prime[-1]), record_end)
+
+    def then(self, network: Network, ids: Ids) -> "Place":
+        """The place after `ids`, which follow this one."""
+        read = np.concatenate([[self.last], ids]).astype(np.int64)
+        rest = _last_record(read, self.record_end)
+        state = self.state if len(rest) == len(read) else network.initial_state(1)
+        return Place(network.read(rest[:-1, None], state), int(rest[-1]), self.record_end)
+
+
+def _last_record(ids: Ids, record_end: int | None) -> Ids:
+    """From the last end of a record on; all, if there is none."""
+    if record_end is None:
+        return ids
+    ends = np.flatnonzero(ids == record_end)
+    return ids[ends[-1] :] if len(ends) else ids
+
+
 class Pen:
     """Where each of S samples stands. Writers change it in place."""
 
-    def __init__(
-        self, state: State, last: int, samples: int, record_end: int | None = None
-    ) -> None:
-        """All samples go on from `state`, each part (L, 1, H), in which `last` was not read yet.
-
-        After the id `record_end`, if there is one, a sample goes on from the zero state.
-        """
-        self.state = tuple(np.repeat(part, samples, axis=1) for part in state)  # each (L, S, H)
-        self.last = np.full(samples, last, np.int64)
+    def __init__(self, place: Place, samples: int) -> None:
+        """All samples go on from `place`."""
+        self.state = tuple(np.repeat(p, samples, axis=1) for p in place.state)  # each (L, S, H)
+        self.last = np.full(samples, place.last, np.int64)
         self.automaton_state = np.zeros(samples, np.int32)
         self.ended = np.zeros(samples, np.int8)
         self.position = 0
-        self.record_end = -1 if record_end is None else record_end
+        self.record_end = -1 if place.record_end is None else place.record_end
 
 
 class Writer(Protocol):
@@ -87,6 +118,7 @@ class NumpyWriter:
             if pen.ended.all():
                 return block[:step]
             logits, pen.state = self._network.step(pen.last, pen.state)  # (S, V)
+            self._room = symbols_left(self._config, pen) - 1
             for sample in map(int, np.flatnonzero(pen.ended == GOES_ON)):
                 block[step, sample] = self._choose(sample, logits[sample])
             pen.position += 1
@@ -97,7 +129,7 @@ class NumpyWriter:
         allowed = self._allowed
         if automaton is not None:
             following = automaton.next_state[pen.automaton_state[sample], automaton.symbol_class]
-            may_follow = following != FORBIDDEN
+            may_follow = (following != FORBIDDEN) & (automaton.distance[following] <= self._room)
             allowed = may_follow if allowed is None else may_follow & (allowed != 0)
         symbol = choose(logits, self._config, self._random[sample].random(), allowed)
         if symbol < 0:
@@ -127,13 +159,14 @@ class NativeWriter:
     ) -> None:
         self.pen = pen
         self._network = network
-        self._seed = config.seed
+        self._config = config
         self._filters = (config.temperature, config.top_k, config.top_p, config.min_p)
         self._allowed = allowed
         self._automaton = None
         if automaton is not None:
-            tables = (automaton.symbol_class, automaton.next_state, automaton.final)
-            self._automaton = as_native_automaton(*tables)
+            self._automaton = as_native_automaton(
+                automaton.symbol_class, automaton.next_state, automaton.final, automaton.distance
+            )
         self._numbers = np.arange(len(pen.last), dtype=np.uint64)
 
     def write(self, steps: int) -> Blocks:
@@ -142,28 +175,34 @@ class NativeWriter:
         block = np.empty((steps, len(pen.last)), np.int32)
         taken = self._network.write(
             pen.state, pen.last, pen.automaton_state, pen.ended,
-            self._seed, self._numbers, pen.position,
+            self._config.seed, self._numbers, pen.position, symbols_left(self._config, pen),
             *self._filters, self._allowed, self._automaton, pen.record_end, block,
         )  # fmt: skip
         pen.position += taken
         return block[:taken]
 
 
+def symbols_left(config: SamplingConfig, pen: Pen) -> int:
+    """How many symbols each sample may still write."""
+    return NO_END if config.length == ENDLESS else config.length - pen.position
+
+
 def make_writer(
     network: Network,
-    prime: Ids,
+    place: Place | Ids,
     config: SamplingConfig,
     allowed: NDArray[np.bool_] | None = None,
     automaton: Automaton | None = None,
     record_end: int | None = None,
 ) -> Writer:
-    """Read `prime` (at least one id); the writer goes on from there.
+    """The writer goes on from `place`, or from the end of the ids given (at least one).
 
-    allowed: (V,), False for symbols that never may be chosen. automaton: what may follow what; the
-    prime is not part of it. record_end: the id after which the state is reset, if there is one.
+    allowed: (V,), False for symbols that never may be chosen. automaton: what may follow what; what
+    was read before is not part of it. record_end: see Place.
     """
-    state = read_carried(network, prime[:-1])
-    pen = Pen(state, int(prime[-1]), config.samples, record_end)
+    if not isinstance(place, Place):
+        place = Place.after(network, place, record_end)
+    pen = Pen(place, config.samples)
     mask = None if allowed is None else allowed.astype(np.uint8)
     if isinstance(network, NativeNetwork):
         return NativeWriter(network, pen, config, mask, automaton)

@@ -106,7 +106,7 @@ INLINE void min_p(Candidates& all, int& count, double p) {
   filter(all, count, [&](int i) { return all.weights[i] >= p; });
 }
 
-int choose(const float* logits, int symbols, const Choice& how, int state, double uniform, Candidates& all) {
+int choose(const float* logits, int symbols, const Choice& how, int state, std::int64_t left, double uniform, Candidates& all) {
   const bool limited = how.allowed || how.automaton.states || how.top_k || how.top_p < 1 || how.min_p > 0;
   const std::size_t room = symbols + width;
   if (all.weights.size() < room) {
@@ -121,7 +121,10 @@ int choose(const float* logits, int symbols, const Choice& how, int state, doubl
     count = 0;
     for (int i = 0; i < symbols; ++i) {
       if (how.allowed && !how.allowed[i]) continue;
-      if (next && next[automaton.symbol_class[i]] < 0) continue;
+      if (next) {
+        const std::int32_t after = next[automaton.symbol_class[i]];
+        if (after < 0 || automaton.distance[after] > left) continue;
+      }
       all.ids[count] = i;
       all.logits[count++] = logits[i];
     }

@@ -60,7 +60,8 @@ struct Automaton {
   int states, classes;               // 0 states: no automaton
   const std::int32_t* symbol_class;  // (V)
   const std::int32_t* next;          // (states, classes): the state after a symbol of this class; negative: forbidden
-  const std::uint8_t* final;         // (states): on entering it the stream ends
+  const std::uint8_t* final;         // (states): not 0: on entering it the stream ends
+  const std::int32_t* distance;      // (states): the fewest symbols from here to where the stream may end
 };
 
 struct Choice {
@@ -88,8 +89,8 @@ struct NetworkKernels {
   void (*step)(const Network&, const Streams&, int layer, int first, int last);
   // Logits of all streams, for groups [first, last) of the decoder.
   void (*decode)(const Network&, const Streams&, int first, int last);
-  // A symbol drawn from V logits with a number in [0, 1), or -1 if none is allowed.
-  int (*choose)(const float* logits, int symbols, const Choice&, int automaton_state, double uniform, Candidates&);
+  // A symbol drawn from V logits with a number in [0, 1), or -1 if none is allowed; `left` more may follow it.
+  int (*choose)(const float* logits, int symbols, const Choice&, int automaton_state, std::int64_t left, double uniform, Candidates&);
   // What `target` costs, in nats.
   double (*nats)(const float* logits, int symbols, int target);
 };

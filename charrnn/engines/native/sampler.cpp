@@ -266,7 +266,7 @@ int Sampler::write(State state, int count, int steps, Pen pen, const Choice& cho
         int symbol = -1;
         if (pen.ended[b] == goes_on) {
           const double number = uniform(pen.seed, pen.streams[b], pen.position + step);
-          symbol = net.kernels->choose(desk.logits_of(b), net.symbols, choice, pen.states[b], number, candidates);
+          symbol = net.kernels->choose(desk.logits_of(b), net.symbols, choice, pen.states[b], pen.left - step - 1, number, candidates);
           const Automaton& automaton = choice.automaton;
           if (symbol < 0) pen.ended[b] = nothing_allowed;
           else pen.last[b] = symbol;

@@ -23,6 +23,7 @@ struct Pen {
   std::uint64_t seed;
   const std::uint64_t* streams;  // (B): the number of each stream among the random streams
   std::uint64_t position;        // characters written so far
+  std::int64_t left;             // characters that may still be written, by this call and later ones
   std::int64_t* last;            // (B): the id that is read next
   std::int32_t* states;          // (B): of the automaton
   std::int8_t* ended;            // (B): see Ended

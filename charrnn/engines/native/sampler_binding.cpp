@@ -83,10 +83,12 @@ void make_sampler(Sampler* self, const std::string& cell, const std::string& pre
 struct KeptAutomaton {
   Array<const std::int32_t> symbol_class, next;
   Bytes final;
+  Array<const std::int32_t> distance;
   Automaton tables{};
 
-  KeptAutomaton(const Array<const std::int32_t>& classes_of_symbols, const Array<const std::int32_t>& transitions, const Bytes& finals)
-      : symbol_class(classes_of_symbols), next(transitions), final(finals) {
+  KeptAutomaton(const Array<const std::int32_t>& classes_of_symbols, const Array<const std::int32_t>& transitions, const Bytes& finals,
+                const Array<const std::int32_t>& distances)
+      : symbol_class(classes_of_symbols), next(transitions), final(finals), distance(distances) {
     require(next.ndim() == 2 && next.shape(0) > 0 && next.shape(1) > 0, "the automaton has no states");
     require(symbol_class.ndim() == 1, "symbol_class is not (V)");
     tables.states = (int)next.shape(0);
@@ -94,6 +96,7 @@ struct KeptAutomaton {
     tables.symbol_class = symbol_class.data();
     tables.next = next.data();
     tables.final = checked("final", final, {tables.states});
+    tables.distance = checked("distance", distance, {tables.states});
     for (std::size_t i = 0; i < symbol_class.size(); ++i)
       require(tables.symbol_class[i] >= 0 && tables.symbol_class[i] < tables.classes, "a symbol's class does not exist");
     for (std::size_t i = 0; i < next.size(); ++i)
@@ -103,13 +106,13 @@ struct KeptAutomaton {
 
 int write(Sampler& self, const Array<float>& h, const std::optional<Array<float>>& c, const Array<std::int64_t>& last,
           const Array<std::int32_t>& states, const Array<std::int8_t>& ended, std::uint64_t seed, const Array<const std::uint64_t>& streams,
-          std::uint64_t position, double temperature, int top_k, double top_p, double min_p, const std::optional<Bytes>& allowed,
-          const KeptAutomaton* automaton, std::int64_t record_end, const Array<std::int32_t>& out) {
+          std::uint64_t position, std::int64_t left, double temperature, int top_k, double top_p, double min_p,
+          const std::optional<Bytes>& allowed, const KeptAutomaton* automaton, std::int64_t record_end, const Array<std::int32_t>& out) {
   const Network& net = self.network();
   require(out.ndim() == 2 && out.shape(1) > 0, "out is not (steps, B)");
   const long count = (long)out.shape(1);
   const State state = checked_state(net, h, c, count);
-  Pen pen{seed, checked("streams", streams, {count}), position, checked("last", last, {count}), checked("states", states, {count}),
+  Pen pen{seed, checked("streams", streams, {count}), position, left, checked("last", last, {count}), checked("states", states, {count}),
           checked("ended", ended, {count}), record_end};
   check_ids("last", pen.last, count, net.symbols);
   require(temperature >= 0 && top_k >= 0 && top_p > 0 && min_p >= 0 && min_p <= 1, "a filter is out of range");
@@ -155,14 +158,14 @@ void score(Sampler& self, const Ids& ids, const Ids& targets, const Array<float>
 
 void bind_sampler(nb::module_& module) {
   nb::class_<KeptAutomaton>(module, "Automaton", "Which symbols may come next.")
-      .def(nb::init<const Array<const std::int32_t>&, const Array<const std::int32_t>&, const Bytes&>(), "symbol_class"_a.noconvert(),
-           "next_state"_a.noconvert(), "final"_a.noconvert());
+      .def(nb::init<const Array<const std::int32_t>&, const Array<const std::int32_t>&, const Bytes&, const Array<const std::int32_t>&>(),
+           "symbol_class"_a.noconvert(), "next_state"_a.noconvert(), "final"_a.noconvert(), "distance"_a.noconvert());
   nb::class_<Sampler>(module, "Sampler", "A network packed for sampling and scoring.")
       .def("__init__", &make_sampler, "cell"_a, "precision"_a, "table"_a.noconvert(), "weight_ih"_a, "bias_ih"_a, "weight_hh"_a,
            "bias_hh"_a, "decoder"_a.noconvert(), "decoder_bias"_a.noconvert(), "kernels"_a = "")
       .def("write", &write,
            "h"_a.noconvert(), "c"_a.noconvert().none(), "last"_a.noconvert(), "states"_a.noconvert(), "ended"_a.noconvert(), "seed"_a,
-           "streams"_a.noconvert(), "position"_a, "temperature"_a, "top_k"_a, "top_p"_a, "min_p"_a, "allowed"_a.noconvert().none(),
+           "streams"_a.noconvert(), "position"_a, "left"_a, "temperature"_a, "top_k"_a, "top_p"_a, "min_p"_a, "allowed"_a.noconvert().none(),
            "automaton"_a.none(), "record_end"_a, "out"_a.noconvert())
       .def("read", &read, "ids"_a.noconvert(), "h"_a.noconvert(), "c"_a.noconvert().none(), "logits"_a.noconvert().none())
       .def("score", &score, "ids"_a.noconvert(), "targets"_a.noconvert(), "h"_a.noconvert(), "c"_a.noconvert().none(), "nats"_a.noconvert())
