@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "charrnn"
 # A module may import those listed before it, and its own group.
 STAIRCASE = [
     ["errors"],
-    ["vocabulary", "model.config", "engines.config"],
+    ["vocabulary", "model.config", "engines.config", "typed_json"],
     ["quantization", "model.cells", "corpus.source", "corpus.windows", "corpus.encoded"],
     ["sealed_file", "run_folder"],
     ["checkpoint"],
