@@ -42,6 +42,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/bench_training.py
 	$(BIN)/python benchmarks/bench_sharing.py
 	$(BIN)/python benchmarks/bench_sampling.py
+	$(BIN)/python benchmarks/bench_corpus.py
 
 # The C++ under the address and the undefined-behaviour sanitizer on odd shapes, the AMX kernels on
 # emulated tiles among them. Needs a C++ compiler and cmake.

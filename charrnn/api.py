@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from charrnn import run_folder, scoring, sealed_file
-from charrnn.corpus import source
+from charrnn.corpus import ids_file, source
+from charrnn.corpus.catalogue import find_entry
 from charrnn.corpus.encoded import MIN_SPLIT, EncodedCorpus, SplitConfig, SplitName
+from charrnn.corpus.progress import Note, Report, silent
+from charrnn.corpus.reading import read_sources
 from charrnn.corpus.source import Source
 from charrnn.errors import CorpusError, RunError, UsageError
 from charrnn.run_folder import RunFolder
@@ -18,6 +21,7 @@ from charrnn.training.events import Event, StopRequest
 from charrnn.training.plan import CorpusPlan, Plan, TrainingRequest
 
 if TYPE_CHECKING:
+    from charrnn.corpus.statistics import Statistics
     from charrnn.training.run import TrainingRun
 
 Clock = Callable[[], float]
@@ -25,30 +29,63 @@ Corpus = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
 def evaluate(
-    model: Model, split: SplitName = "validation", corpus: Corpus | None = None
+    model: Model,
+    split: SplitName = "validation",
+    corpus: Corpus | None = None,
+    *,
+    report: Report = silent,
 ) -> Evaluation:
     """Judge `model` on a split of the text that it learned from: state carried, and in windows.
 
-    The text is looked for where the run's plan says, unless `corpus` says where it is now.
-    Raises CorpusError if it is not that text any more, UsageError if the split is empty.
+    The text is looked for where the run's plan says, unless `corpus` says where it is now; what
+    reading it tells goes to `report`. Raises CorpusError if it is not that text any more,
+    UsageError if the split is empty.
     """
     record = model.checkpoint.corpus
+    splits = SplitConfig(record.val_frac, record.test_frac, record.records)
     if corpus is None:
         plan_file = RunFolder(model.path.parent).plan
         if not plan_file.is_file():
             raise CorpusError(f"{str(model.path)!r} has no plan.json beside it: name the --corpus")
-        corpus = _sources(_read_plan(plan_file), RunFolder(model.path.parent))
-    splits = SplitConfig(record.val_frac, record.test_frac)
-    text = source.read(_located(_arguments(corpus)), as_bytes=model.vocabulary.is_bytes)
-    encoded = EncodedCorpus.from_text(text, record.name, splits)
+        encoded = _read_again(_read_plan(plan_file), RunFolder(model.path.parent), report)
+    else:
+        reading = read_sources(_located(_arguments(corpus), report), record.text, report=report)
+        encoded = EncodedCorpus.from_encoded(reading.text, record.name, splits)
     if encoded.sha256 != record.sha256:
         raise CorpusError(
             f"the text of {record.name!r} has changed since this model learned from it"
         )
-    ids = encoded.split(split)
-    if len(ids) < MIN_SPLIT:
+    part = encoded.checked_split(split)
+    if len(part) < MIN_SPLIT:
         raise UsageError(f"--split {split}: this model was trained without one (--test-frac 0)")
-    return scoring.evaluate(model.network("fp32"), ids)
+    return scoring.evaluate(model.network("fp32"), part)
+
+
+def fetch_corpus(name: str, *, report: Report = silent) -> Path:
+    """Fetch a corpus of the catalogue into `corpora/`, unless it is there; return its place.
+
+    Raises CorpusError if there is no such corpus, or if it cannot be had whole.
+    """
+    from charrnn.corpus.download import download
+
+    entry = find_entry(name)
+    if entry is None:
+        raise CorpusError(f"no corpus {name!r} in the catalogue; `charrnn corpus list` shows it")
+    return download(entry, source.CORPORA, report)
+
+
+def describe(corpus: Corpus, *, report: Report = silent, **options: Any) -> "Statistics":
+    """What a text is made of; `options` are those that say how it is read, as in TextConfig.
+
+    Raises UsageError for a value out of range, CorpusError for what cannot be read.
+    """
+    from charrnn.corpus import statistics
+
+    config = TrainingRequest(**options).text_config()
+    reading = read_sources(_located(_arguments(corpus), report), config, report=report)
+    for note in reading.notes:
+        report(Note(note))
+    return statistics.describe(reading.text, report)
 
 
 def train(
@@ -56,7 +93,6 @@ def train(
     *,
     name: str | None = None,
     replace: bool = False,
-    as_bytes: bool = False,
     on_event: Callable[[Event], None] | None = None,
     stop: StopRequest | None = None,
     elapsed: Clock | None = None,
@@ -74,33 +110,35 @@ def train(
     request = TrainingRequest(**options)
     if replace and name is None:
         raise UsageError("--replace needs the --name of the run to write over")
-    sources = _located(arguments)
+    report = on_event or silent
+    sources = _located(arguments, report)
     run_name = sources[0].stem if name is None else run_folder.check_name(name)
     if name is not None and not replace:
         run_folder.check_free(run_name)
-    text = source.read(sources, as_bytes=as_bytes, stdin=stdin)
-    corpus_name = ", ".join(one.stem for one in sources)
-    encoded = EncodedCorpus.from_text(text, corpus_name, request.split_config())
+    text_config = request.text_config()
+    reading = read_sources(sources, text_config, report=report, stdin=stdin)
+    corpus_name = source.name_of(sources)
+    encoded = EncodedCorpus.from_encoded(reading.text, corpus_name, request.split_config())
 
     from charrnn.training.planning import make_plan
     from charrnn.training.run import TrainingRun
 
-    from_stdin = any(one.kind == "stdin" for one in sources)
+    read_once = any(one.is_read_once for one in sources)
     corpus_plan = CorpusPlan(
         name=corpus_name,
         arguments=tuple(arguments),
-        sources=() if from_stdin else tuple(map(_absolute, sources)),
-        as_bytes=as_bytes,
+        sources=() if read_once else tuple(map(_absolute, sources)),
+        text=text_config,
         sha256=encoded.sha256,
         num_symbols=len(encoded.ids),
         splits=encoded.splits,
     )
     plan, notes = make_plan(request, encoded, corpus_plan, clock)
     folder = run_folder.create(run_name, explicit=name is not None, replace=replace)
-    if from_stdin:
-        data = text if isinstance(text, bytes) else text.encode()
-        sealed_file.write_atomically(folder.corpus, data)
+    if read_once:
+        _keep_ids(encoded, folder)
     sealed_file.write_atomically(folder.plan, plan.to_json().encode())
+    notes = (*reading.notes, *notes)
     return _carry_out(TrainingRun(plan, encoded, folder, clock, notes), on_event, stop)
 
 
@@ -118,8 +156,7 @@ def resume(
     clock = elapsed or _stopwatch()
     folder = run_folder.find_run(name)
     plan = _read_plan(folder.plan)
-    text = source.read(_located(_sources(plan, folder)), as_bytes=plan.corpus.as_bytes)
-    encoded = EncodedCorpus.from_text(text, plan.corpus.name, plan.corpus.splits)
+    encoded = _read_again(plan, folder, on_event or silent)
     if encoded.sha256 != plan.corpus.sha256:
         raise CorpusError(
             f"the text of run {name!r} has changed; it cannot be resumed, only trained anew"
@@ -130,6 +167,17 @@ def resume(
     run = TrainingRun(plan, encoded, folder, clock)
     run.resume()
     return _carry_out(run, on_event, stop)
+
+
+def _keep_ids(corpus: EncodedCorpus, folder: RunFolder) -> None:
+    """Keep with the run what cannot be read again."""
+    ids = corpus.ids
+    try:
+        ids_file.write(folder.corpus, corpus.vocabulary, len(ids), corpus.sha256, [ids])
+    except OSError as error:
+        raise RunError(
+            f"cannot keep the text in {str(folder.path)!r}: {error.strerror or error}"
+        ) from error
 
 
 def _carry_out(
@@ -147,19 +195,32 @@ def _arguments(corpus: Corpus) -> list[str]:
     return [os.fspath(argument) for argument in corpus]
 
 
-def _located(arguments: Sequence[str]) -> list[Source]:
+def _located(arguments: Sequence[str], report: Report) -> list[Source]:
     if not arguments:
         raise UsageError("no text to learn from: name a file, a folder, - for stdin, or stdlib")
-    return [source.locate(argument) for argument in arguments]
+    return [_located_or_fetched(argument, report) for argument in arguments]
+
+
+def _located_or_fetched(argument: str, report: Report) -> Source:
+    entry = find_entry(argument)
+    if entry is None or source.find(argument) is not None:
+        return source.locate(argument)
+    return source.locate(str(fetch_corpus(entry.name, report=report)))
 
 
 def _absolute(one: Source) -> str:
     return source.STDLIB if one.kind == "stdlib" else str(one.path.resolve())
 
 
-def _sources(plan: Plan, folder: RunFolder) -> tuple[str, ...]:
-    """Where the text of a run can be read again: text from stdin was kept in the run's folder."""
-    return plan.corpus.sources or (str(folder.corpus),)
+def _read_again(plan: Plan, folder: RunFolder, report: Report) -> EncodedCorpus:
+    """The text of a run once more; ids from stdin were kept in the run's folder."""
+    corpus = plan.corpus
+    if corpus.sources:
+        sources = _located(corpus.sources, report)
+        text = read_sources(sources, corpus.text, report=report).text
+    else:
+        text = ids_file.open_ids(folder.corpus)
+    return EncodedCorpus.from_encoded(text, corpus.name, corpus.splits)
 
 
 def _read_plan(path: Path) -> Plan:

@@ -6,12 +6,13 @@ The layout is described in docs/checkpoint-format.md. Only numpy is needed to re
 import math
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn import sealed_file
+from charrnn.corpus.text import TextConfig
 from charrnn.engines.config import SAMPLING_PRECISIONS, SamplingPrecision
 from charrnn.errors import CharRNNError, CheckpointError
 from charrnn.model.config import ModelConfig
@@ -37,6 +38,10 @@ class CorpusRecord:
     """Characters of the whole text (bytes in byte mode)."""
     val_frac: float
     test_frac: float
+    records: Literal["line"] | None = None
+    """What was learned as a text of its own."""
+    text: TextConfig = field(default_factory=TextConfig)
+    """How the text was read."""
 
 
 @dataclass(frozen=True)

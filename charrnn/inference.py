@@ -110,12 +110,14 @@ def input_table(config: ModelConfig, weights: Weights) -> Array:
     """One-hot times a matrix is a row of the matrix: row v is the first layer's share of symbol v.
 
     A learned embedding folds into the same table, (V + 1, G*H). The last row is the unknown
-    symbol's: an all-zero one-hot, so only the bias is left.
+    symbol's: an all-zero one-hot, so only the bias is left. The product is summed in float64: how a
+    machine's BLAS orders it does not show once it is rounded.
     """
     weight_ih = weights["rnn.weight_ih_l0"]  # (G*H, E or V)
     rows = weight_ih.T  # (V, G*H) for one-hot input, else (E, G*H)
     if config.embedding_size:
-        rows = weights["embedding.weight"] @ rows  # (V, E) @ (E, G*H)
+        embedding = weights["embedding.weight"].astype(np.float64)
+        rows = (embedding @ rows).astype(np.float32)  # (V, E) @ (E, G*H)
     unknown = np.zeros((1, weight_ih.shape[0]), np.float32)
     table = np.concatenate([rows, unknown]) + weights["rnn.bias_ih_l0"]
     return np.ascontiguousarray(table)

@@ -43,8 +43,8 @@ class RunFolder:
 
     @property
     def corpus(self) -> Path:
-        """The text, kept only where it came from stdin and could not be read again."""
-        return self.path / "corpus.txt"
+        """The text's ids, kept only where it came from stdin and could not be read again."""
+        return self.path / "corpus.ids"
 
     def clear(self) -> None:
         """Remove this run's files, and nothing else."""

@@ -15,6 +15,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.corpus.encoded import Split
+from charrnn.corpus.records import Records
 from charrnn.inference import Network, State
 from charrnn.vocabulary import Ids
 
@@ -82,13 +84,18 @@ class WindowScorer(Protocol):
         """Read inputs (T, B); return the nats of targets (T, B) and the state after the last."""
 
 
-def evaluate(scorer: WindowScorer, ids: Ids) -> Evaluation:
+def evaluate(scorer: WindowScorer, ids: Split) -> Evaluation:
     """Judge ids (N,), N >= 2, in both ways."""
     return Evaluation(score_carried(scorer, ids), score_windows(scorer, ids))
 
 
-def score_carried(scorer: WindowScorer, ids: Ids, streams: int = STREAMS) -> Score:
-    """The cost of ids (N,), N >= 2, read from start to end with the state carried throughout."""
+def score_carried(scorer: WindowScorer, ids: Split, streams: int = STREAMS) -> Score:
+    """The cost of ids (N,), N >= 2, read from start to end with the state carried throughout.
+
+    Records are each read from zero, whatever their order.
+    """
+    if isinstance(ids, Records):
+        return _score_records(scorer, ids, streams)
     total = len(ids) - 1
     streams = max(1, min(streams, total // CHUNK))
     length = total // streams
@@ -138,7 +145,7 @@ def _settled(
     if it was not settled after `most` readings.
     """
     chunks = range(0, length, CHUNK)
-    ends: list[State] = [()] * len(chunks)
+    ends: dict[int, State] = {}  # by chunk
     settled = False
     readings = 0
     while not settled:
@@ -147,22 +154,25 @@ def _settled(
         readings += 1
         for index, start in enumerate(chunks):
             state = advance(slice(start, start + CHUNK), state)
-            settled = _same(state, ends[index])
-            ends[index] = state
+            if _is_compared(index) or index == len(chunks) - 1:
+                settled = _same(state, ends.get(index, ()))
+                ends[index] = state
             if settled:
                 break
-        state = _shifted(ends[-1])
-    return tuple(part[:, -1:] for part in ends[-1])
+        state = _shifted(ends[len(chunks) - 1])
+    return tuple(part[:, -1:] for part in ends[len(chunks) - 1])
 
 
 def score_windows(
-    scorer: WindowScorer, ids: Ids, *, window: int = WINDOW, streams: int = STREAMS
+    scorer: WindowScorer, ids: Split, *, window: int = WINDOW, streams: int = STREAMS
 ) -> Score:
     """The cost of ids (N,), N >= 2, in windows of `window` characters, each from the zero state.
 
     This is how a model with a fixed context is usually evaluated. Every character but the first is
-    predicted once; the last window may be shorter.
+    predicted once; the last window may be shorter. Records are read as they are, each from zero.
     """
+    if isinstance(ids, Records):
+        return _score_records(scorer, ids, streams)
     total = len(ids) - 1
     whole = total // window
     nats = 0.0
@@ -177,13 +187,20 @@ def score_windows(
 
 
 def score_sampled(
-    scorer: WindowScorer, ids: Ids, characters: int, *, warm_up: int = CHUNK, streams: int = STREAMS
+    scorer: WindowScorer,
+    ids: Split,
+    characters: int,
+    *,
+    warm_up: int = CHUNK,
+    streams: int = STREAMS,
 ) -> Score:
     """An estimate from about `characters` of ids, in streams spread evenly over them.
 
     Each stream first reads `warm_up` characters that are not counted. A text that is not much
-    longer than that is scored exactly instead.
+    longer than that is scored exactly instead. Of records, which are shuffled, it takes the first.
     """
+    if isinstance(ids, Records):
+        return _score_records(scorer, ids[:characters], streams)
     total = len(ids) - 1
     length = math.ceil(characters / streams)
     if (warm_up + length) * streams > total:
@@ -197,6 +214,27 @@ def score_sampled(
         each, state = scorer.score(ids[steps], ids[steps + 1], state)
         nats += float(each[max(0, warm_up - start) :].sum())
     return Score(nats, length * streams)
+
+
+def _score_records(scorer: WindowScorer, records: Records, streams: int) -> Score:
+    nats = 0.0
+    for numbers in records.batches(streams):
+        state = scorer.initial_state(len(numbers))
+        for start in range(0, int(records.lengths[numbers].max()), CHUNK):
+            inputs, targets = records.window(numbers, start, CHUNK)
+            counted = targets >= 0
+            each, state = scorer.score(inputs, np.where(counted, targets, 0), state)
+            nats += float(each[counted].sum())
+    return Score(nats, len(records))
+
+
+def _is_compared(chunk: int) -> bool:
+    """Whether to remember the states behind this chunk: the first 64, then every 64th.
+
+    Early ones are where a second reading falls in with the first; for all of a long text they would
+    take more memory than the text.
+    """
+    return chunk < 64 or chunk % 64 == 0
 
 
 def _same(state: State, before: State) -> bool:

@@ -96,7 +96,8 @@ class SealedFile:
             with path.open("rb") as file:
                 if int.from_bytes(file.read(8), "little") > LONGEST_HEADER:
                     raise ValueError(f"its header is longer than {LONGEST_HEADER} bytes")
-            self._file: Any = safetensors.safe_open(path, framework="numpy")
+            opened: Any = safetensors.safe_open(path, framework="numpy")
+            self._file = opened
             sealed = (self._file.metadata() or {}).get(KEY)
             if sealed is None:
                 raise CheckpointError(

@@ -102,10 +102,15 @@ class Model:
 
         The first block is one symbol; later ones take some 30 ms each.
         """
+        start, record_end = self.vocabulary.start(), None
+        if (
+            self.checkpoint.corpus.records is not None
+        ):  # a newline, then what the record begins with
+            record_end = int(start[0])
+            prime = "\n" + prime.rpartition("\n")[2]
         ids = self.vocabulary.encode(prime, unknown)
-        start = ids if len(ids) else self.vocabulary.start()
         network = self.network(precision, threads)
-        return _written(network, start, config)
+        return _written(network, ids if len(ids) else start, config, record_end)
 
     def _decoded(self, blocks: Iterator[Blocks]) -> Iterator[str]:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -118,8 +123,11 @@ class Model:
             yield rest
 
 
-def _written(network: Network, start: Ids, config: SamplingConfig) -> Iterator[Blocks]:
-    yield from write_blocks(make_writer(network, start, config), config.length)
+def _written(
+    network: Network, start: Ids, config: SamplingConfig, record_end: int | None
+) -> Iterator[Blocks]:
+    writer = make_writer(network, start, config, record_end=record_end)
+    yield from write_blocks(writer, config.length)
 
 
 def new_seed() -> int:

@@ -1,7 +1,7 @@
 """JSON values as records: every field is there, and of the type that the record says."""
 
 import math
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -28,7 +28,12 @@ def make_record(kind: type[Record], values: object) -> Record:
 
 
 def typed(name: str, value: Any, hint: Any) -> Any:
-    """Return `value` if it is a `hint`, a list as the tuple it stands for; else ValueError."""
+    """Return `value` if it is a `hint`; else ValueError.
+
+    A list becomes the tuple, an object the record that it stands for.
+    """
+    if isinstance(hint, type) and is_dataclass(hint):
+        return make_record(hint, value)
     if not _fits(value, hint):
         shown = hint.__name__ if isinstance(hint, type) else str(hint)
         raise ValueError(f"{name!r} is {_shortened(value)}, not {shown}")
@@ -55,4 +60,8 @@ def _fits(value: Any, hint: Any) -> bool:
 
 
 def _shortened(value: Any) -> str:
-    return f"{value!r:.40}" if isinstance(value, str | float | bool | int | None) else type(value).__name__
+    return (
+        f"{value!r:.40}"
+        if isinstance(value, str | float | bool | int | None)
+        else type(value).__name__
+    )

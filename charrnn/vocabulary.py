@@ -3,8 +3,10 @@
 A symbol is a character (a Unicode code point) or, in byte mode, one of 256 byte values. Ids number
 the symbols that occur, in the order of their code points: the same text always gives the same ids.
 
-One id past the end, `unknown_id`, stands for every symbol that is not in the vocabulary. Its
-one-hot vector is all zeros: the model is told nothing. It has no output, so it is never sampled.
+One id, `unknown_id`, stands for every symbol that is not in the vocabulary. It lies one past the
+end: its one-hot vector is all zeros, so the model is told nothing; it has no output, so it is never
+sampled. Where rare characters were folded into U+FFFD (--min-count), it is that symbol's id, of
+which the model has learned what a rare character means.
 """
 
 from collections.abc import Iterable
@@ -69,8 +71,11 @@ class Vocabulary:
 
     @property
     def unknown_id(self) -> int:
-        """The id of every symbol that is not here: one past the last."""
-        return len(self)
+        """The id of every symbol that is not here: U+FFFD's if the model knows that, because rare
+        characters were folded into it; else one past the last.
+        """
+        found = self.characters.find(REPLACEMENT)
+        return len(self) if found < 0 else found
 
     def start(self) -> Ids:
         """What a model reads where there is no text yet, shape (1,): a newline, if it knows one."""
@@ -87,11 +92,13 @@ class Vocabulary:
         elif not self.is_bytes and isinstance(text, bytes):
             raise VocabularyError("this vocabulary is made of characters; decode the bytes first")
         codes = _code_points(text)
+        outside = len(self)
         ids: Ids = self._id_of[np.minimum(codes, len(self._id_of) - 1)]
-        ids[codes >= len(self._id_of)] = self.unknown_id
+        ids[codes >= len(self._id_of)] = outside
+        known = ids != outside
         if unknown == "replace":
+            ids[~known] = self.unknown_id
             return ids
-        known = ids != self.unknown_id
         if unknown == "skip":
             return np.asarray(ids[known])
         if not known.all():

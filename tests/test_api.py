@@ -147,10 +147,9 @@ def test_a_finished_run_says_so_and_is_left_alone(text_file: Path) -> None:
 
 
 def test_a_run_that_never_saved_starts_again_from_its_plan(text_file: Path) -> None:
-    fixed = {"steps": 6, "engine": "torch", "precision": "fp32", **SMALL}
+    fixed = {"steps": 6, "engine": "native", "precision": "fp32", **SMALL}
     whole = charrnn.train(text_file, name="whole", **fixed)
-    stop = StopRequest(signal=2)
-    charrnn.train(text_file, name="killed", stop=stop, **fixed)
+    charrnn.train(text_file, name="killed", stop=StopRequest(signal=2), **fixed)
     Path("checkpoints/killed/training.safetensors").unlink()
     again = charrnn.resume("killed")
     assert again.checkpoint.step == whole.checkpoint.step

@@ -15,7 +15,18 @@ PACKAGE = Path(__file__).parent.parent / "charrnn"
 STAIRCASE = [
     ["errors"],
     ["vocabulary", "model.config", "engines.config", "typed_json"],
-    ["quantization", "model.cells", "corpus.source", "corpus.windows", "corpus.encoded"],
+    [
+        "quantization",
+        "model.cells",
+        "corpus.progress",
+        "corpus.source",
+        "corpus.compression",
+        "corpus.lock",
+    ],
+    ["corpus.text", "corpus.symbols", "corpus.ids_file", "corpus.catalogue"],
+    ["corpus.cache", "corpus.records", "corpus.statistics"],
+    ["corpus.reading", "corpus.download"],
+    ["corpus.encoded", "corpus.windows"],
     ["sealed_file", "run_folder"],
     ["checkpoint"],
     ["inference"],
@@ -37,13 +48,15 @@ STAIRCASE = [
         "cli.terminal",
         "cli.interrupts",
         "cli.process",
-        "cli.progress",
+        "cli.reading",
         "cli.quick_options",
     ],
-    ["cli.bench", "cli.evaluate", "cli.info", "cli.sample", "cli.train"],
+    ["cli.text_options"],
+    ["cli.progress"],
+    ["cli.bench", "cli.evaluate", "cli.corpus", "cli.info", "cli.sample", "cli.train"],
     ["cli.main"],
 ]
-LIGHT = STAIRCASE[:12]
+LIGHT = STAIRCASE[:16]
 PACKAGES = {"", "cli", "corpus", "engines", "model", "sampling", "training"}
 
 

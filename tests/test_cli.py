@@ -226,6 +226,15 @@ def test_unknown_characters_pass_on_request(cli: Run, model_file: Path) -> None:
     assert len(replaced.stdout.decode()) == 3 + 4
 
 
+def test_a_name_that_is_not_utf8_is_a_name_all_the_same(cli: Run, tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.txt")
+    (tmp_path / name).write_text(TEXT)
+    done = cli("train", name, "--steps", "3", *SMALL)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["caf\ufffd"]
+    assert cli("eval").returncode == 0
+
+
 def test_text_is_utf8_whatever_the_locale_says(cli: Run, tmp_path: Path) -> None:
     (tmp_path / "fr.txt").write_text("été à Nîmes, où l'âne brait: «hi-han»\n" * 30, "utf-8")
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}

@@ -1,63 +1,80 @@
-import io
+import os
+import re
 from pathlib import Path
 
 import pytest
 
-from charrnn.corpus.source import library_files, locate, read
+from charrnn.corpus.progress import Meter, silent
+from charrnn.corpus.source import library_files, list_files, locate, name_of
+from charrnn.corpus.text import TextConfig, read_text
 from charrnn.errors import CorpusError
 
 
-def text_of(*paths: Path, as_bytes: bool = False) -> str | bytes:
-    return read([locate(str(path)) for path in paths], as_bytes=as_bytes)
+def names_in(*arguments: str, include: list[str] | None = None, exclude: list[str] | None = None):
+    def no_spool(source):
+        raise AssertionError(source)
+
+    listing = list_files([locate(a) for a in arguments], no_spool, include or [], exclude or [])
+    return [os.path.relpath(file.path) for file in listing.files], listing.passed_over
 
 
-def test_a_byte_order_mark_goes_and_crlf_becomes_lf(tmp_path: Path) -> None:
-    path = tmp_path / "dos.txt"
-    path.write_bytes(b"\xef\xbb\xbfone\r\ntwo\rthree\n")
-    assert text_of(path) == "one\ntwo\rthree\n"
-    assert text_of(path, as_bytes=True) == path.read_bytes()
+@pytest.fixture
+def notes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for path in ("a/b.txt", "a/deep/c.c", "a.md", "z.c", "node_modules/x.c", ".git/x.c", ".hidden"):
+        (tmp_path / "notes" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "notes" / path).write_text(f"{path}\n")
+    return tmp_path / "notes"
 
 
-def test_files_follow_each_other_on_lines_of_their_own(tmp_path: Path) -> None:
-    first, second = tmp_path / "b.txt", tmp_path / "a.txt"
-    first.write_text("first")
-    second.write_text("second")
-    assert text_of(first, second) == "first\nsecond"
-    assert text_of(first, second, as_bytes=True) == b"firstsecond"
+def test_a_folder_is_read_in_the_order_of_its_paths_without_what_is_hidden(notes: Path) -> None:
+    found, _ = names_in("notes")
+    assert found == [
+        f"notes/{path}" for path in ("a/b.txt", "a/deep/c.c", "a.md", "node_modules/x.c", "z.c")
+    ]
 
 
-def test_a_folder_gives_its_text_files_in_order_and_nothing_else(tmp_path: Path) -> None:
-    (tmp_path / "deep").mkdir()
-    (tmp_path / "deep" / "b.txt").write_text("b\n")
-    (tmp_path / "a.md").write_text("a\n")
-    (tmp_path / "c.bin").write_bytes(b"\0\1\2")
-    (tmp_path / "d.latin").write_bytes(b"\xe9t\xe9")
-    (tmp_path / ".hidden").write_text("hidden\n")
-    assert text_of(tmp_path) == "a\nb\n"
+@pytest.mark.parametrize(
+    ("include", "exclude", "expected"),
+    [
+        (["*.c"], [], ["a/deep/c.c", "node_modules/x.c", "z.c"]),
+        (["*.c"], ["node_modules"], ["a/deep/c.c", "z.c"]),
+        (["*.c", "*.md"], ["a/*"], ["a.md", "node_modules/x.c", "z.c"]),
+        (["a/deep/*"], [], ["a/deep/c.c"]),
+        ([], ["*.c"], ["a/b.txt", "a.md"]),
+    ],
+)
+def test_patterns_pick_files_by_name_or_path(
+    include: list[str], exclude: list[str], expected: list[str], notes: Path
+) -> None:
+    found, _ = names_in("notes", include=include, exclude=exclude)
+    assert found == [f"notes/{path}" for path in expected]
 
 
-def test_a_folder_without_text_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "c.bin").write_bytes(b"\0\1\2")
-    with pytest.raises(CorpusError, match="no text in the folder"):
-        text_of(tmp_path)
+def test_a_pattern_that_picks_nothing_is_an_error(notes: Path) -> None:
+    with pytest.raises(CorpusError, match=r"no file there matches --include '\*\.py'"):
+        names_in("notes", include=["*.py"])
 
 
-def test_bytes_that_are_not_utf8_are_named_with_their_place(tmp_path: Path) -> None:
-    path = tmp_path / "latin.txt"
-    path.write_bytes(b"good\nbad \xe9t\n")
-    with pytest.raises(CorpusError, match=r"byte 0xe9 at offset 9 \(line 2\); --bytes"):
-        text_of(path)
+def test_a_glob_takes_the_files_that_match(notes: Path) -> None:
+    assert names_in("notes/*.[cm]*")[0] == ["notes/a.md", "notes/z.c"]
+    deep = ["notes/a/deep/c.c", "notes/node_modules/x.c", "notes/z.c"]
+    assert names_in("notes/**/*.c")[0] == deep
+    assert locate("notes/**/*.c").stem == "notes"
+    with pytest.raises(CorpusError, match=r"no file matches 'notes/\*\.py'"):
+        locate("notes/*.py")
+    (notes / "what?.txt").write_text("a name, not a pattern\n")
+    assert locate("notes/what?.txt").kind == "file"
 
 
-def test_an_empty_file_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "empty").touch()
-    with pytest.raises(CorpusError, match="it is empty"):
-        text_of(tmp_path / "empty")
-
-
-def test_stdin_is_read_as_given() -> None:
-    stdin = io.BytesIO(b"\xef\xbb\xbfpiped\r\n")
-    assert read([locate("-")], as_bytes=False, stdin=stdin) == "piped\n"
+def test_links_that_lead_round_and_pipes_are_passed_over(notes: Path) -> None:
+    (notes / "a" / "round").symlink_to(notes)
+    (notes / "link.txt").symlink_to(notes / "a.md")
+    os.mkfifo(notes / "pipe")
+    found, passed_over = names_in("notes")
+    assert "notes/link.txt" in found
+    assert len(found) == 6
+    assert sorted(passed_over) == ["notes/a/round", "notes/pipe"]
 
 
 def test_a_bare_name_is_also_looked_up_in_corpora(
@@ -75,6 +92,12 @@ def test_a_bare_name_is_also_looked_up_in_corpora(
         locate("elsewhere/tales")
 
 
+def test_many_sources_have_a_short_name(notes: Path) -> None:
+    sources = [locate(f"notes/{name}") for name in ("a.md", "z.c", "a/b.txt", "a/deep/c.c")]
+    assert name_of(sources[:3]) == "a, z, b"
+    assert name_of(sources) == "a and 3 more"
+
+
 def test_the_standard_library_is_a_corpus_without_its_tests() -> None:
     source = locate("stdlib")
     assert source.stem == "stdlib"
@@ -82,7 +105,10 @@ def test_the_standard_library_is_a_corpus_without_its_tests() -> None:
     assert "argparse.py" in parts
     assert "ast.py" in parts
     assert not parts & {"test", "tests", "idle_test", "encodings"}
-    text = read([source], as_bytes=False)
-    assert isinstance(text, str)
-    assert text.isascii()
-    assert 4_000_000 < len(text) < 20_000_000
+
+
+def test_what_is_read_is_where_it_says(notes: Path) -> None:
+    listing = list_files([locate("notes")], lambda source: pytest.fail(str(source)))
+    chunks = read_text(listing.files, TextConfig(), Meter("", None, silent))
+    text = b"".join(chunk.data for chunk in chunks).decode()
+    assert re.findall(r"\S+", text) == [os.path.relpath(f.path, notes) for f in listing.files]

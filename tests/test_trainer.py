@@ -8,6 +8,8 @@ import torch
 
 from charrnn.corpus import source
 from charrnn.corpus.encoded import EncodedCorpus, SplitConfig
+from charrnn.corpus.reading import read_sources
+from charrnn.corpus.text import TextConfig
 from charrnn.engines.config import PRECISIONS, EngineName, Precision
 from charrnn.engines.native_kernels import NativeEngine
 from charrnn.model.config import CELL_NAMES, CellName, ModelConfig
@@ -78,8 +80,9 @@ def test_a_resumed_trainer_is_bit_for_bit_an_unbroken_one(
 @pytest.mark.slow
 @pytest.mark.parametrize("cell", CELL_NAMES)
 def test_bf16_training_ends_where_fp32_does(cell: CellName) -> None:
-    text = source.read([source.locate("stdlib")], as_bytes=False)
-    corpus = EncodedCorpus.from_text(text[:400_000], "stdlib", SplitConfig())
+    encoded = read_sources([source.locate("stdlib")], TextConfig()).text
+    encoded = replace(encoded, ids=encoded.ids[:400_000])
+    corpus = EncodedCorpus.from_encoded(encoded, "stdlib", SplitConfig())
     model = ModelConfig(len(corpus.vocabulary), cell, 2, 128, 64, dropout=0.0)
     training = replace(TRAINING, steps=500, batch_size=50, seq_len=50, threads=2)
     nats = {}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from charrnn.corpus.encoded import EncodedCorpus, SplitConfig
+from charrnn.corpus.text import TextConfig
 from charrnn.errors import RunError, UsageError
 from charrnn.model.config import ModelConfig
 from charrnn.training.config import OptimizerConfig
@@ -22,7 +23,7 @@ def corpus_plan(corpus: EncodedCorpus) -> CorpusPlan:
         name="animals",
         arguments=("my animals.txt",),
         sources=("/somewhere/my animals.txt",),
-        as_bytes=False,
+        text=TextConfig(),
         sha256=corpus.sha256,
         num_symbols=len(corpus.ids),
         splits=corpus.splits,
@@ -86,7 +87,8 @@ def test_the_command_says_everything_that_was_decided() -> None:
     assert words[:3] == ["charrnn", "train", "my animals.txt"]
     options = dict(zip(words[3::2], words[4::2], strict=True))
     names = {name.removeprefix("--").replace("-", "_") for name in options}
-    assert names == set(TrainingRequest.__dataclass_fields__) - {"budget", "epochs"}
+    not_asked_for = {"records", *TextConfig.__dataclass_fields__}
+    assert names == set(TrainingRequest.__dataclass_fields__) - {"budget", "epochs"} - not_asked_for
     assert options["--cell"] == "gru"
     assert options["--dropout"] == "0.25"
     assert options["--steps"] == "7"

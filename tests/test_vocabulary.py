@@ -32,8 +32,8 @@ def test_bytes_survive_the_round_trip(data: bytes) -> None:
 
 def test_ids_take_the_smallest_type_that_also_holds_the_unknown_id() -> None:
     for size, dtype in ((255, np.uint8), (256, np.uint16), (70000, np.uint32)):
-        vocabulary = Vocabulary("".join(map(chr, range(0xE000, 0xE000 + size))))
-        assert vocabulary.encode(chr(0xE000 + size - 1)).dtype == dtype
+        vocabulary = Vocabulary("".join(map(chr, range(0x10000, 0x10000 + size))))
+        assert vocabulary.encode(chr(0x10000 + size - 1)).dtype == dtype
         assert vocabulary.encode("a", "replace").tolist() == [size]
 
 
@@ -52,6 +52,15 @@ def test_unknown_characters_are_an_error_unless_asked_otherwise() -> None:
         vocabulary.encode("a!")
     assert vocabulary.encode("a!bé", "skip").tolist() == [0, 1]
     assert vocabulary.encode("a!bé", "replace").tolist() == [0, 3, 1, 3]
+
+
+def test_a_model_that_knows_the_replacement_character_reads_unknown_ones_as_that() -> None:
+    vocabulary = Vocabulary("abc\ufffd")
+    assert vocabulary.unknown_id == 3
+    assert vocabulary.encode("aé\ufffd", "replace").tolist() == [0, 3, 3]
+    assert vocabulary.encode("aé\ufffd", "skip").tolist() == [0, 3]
+    with pytest.raises(VocabularyError, match="no character 'é'"):
+        vocabulary.encode("aé\ufffd")
 
 
 def test_an_unknown_byte_is_named_as_a_byte() -> None:

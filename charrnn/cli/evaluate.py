@@ -28,10 +28,15 @@ def evaluate(
     begin with an empty state, as models with a fixed context are evaluated.
     """
     from charrnn import api, trained
+    from charrnn.cli.reading import ReadingDisplay
     from charrnn.scoring import WINDOW
 
     loaded = trained.load(model)
-    found = api.evaluate(loaded, split, corpus or None)
+    display = ReadingDisplay()
+    try:
+        found = api.evaluate(loaded, split, corpus or None, report=display.show)
+    finally:
+        display.close()
     carried, windows = found.carried, found.windows
     if as_json:
         result = {

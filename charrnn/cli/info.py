@@ -94,13 +94,14 @@ def _rows(model: "Model") -> list[tuple[str, str]]:
 
     loaded = model.checkpoint
     unit = "bytes" if loaded.vocabulary.is_bytes else "characters"
+    by_line = ", each line a text of its own" if loaded.corpus.records else ""
     loop = loaded.training.get("loop", {})
     return [
         ("model", escape(str(model.path))),
         ("written", _written(model.path)),
         ("network", f"{_shape(loaded)}, {loaded.config.num_parameters():,} parameters"),
         ("vocabulary", f"{len(loaded.vocabulary)} {unit}: {escape(_shown(loaded))}"),
-        ("corpus", f"{escape(loaded.corpus.name)}, {loaded.corpus.num_symbols:,} {unit}"),
+        ("corpus", f"{escape(loaded.corpus.name)}, {loaded.corpus.num_symbols:,} {unit}{by_line}"),
         ("corpus sha256", loaded.corpus.sha256),
         ("validation", _validation(loaded)),
         ("sampling", _precisions(loaded)),

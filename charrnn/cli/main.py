@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
+from charrnn.cli import corpus
 from charrnn.cli.bench import bench
 from charrnn.cli.evaluate import evaluate
 from charrnn.cli.info import info, list_runs
@@ -31,6 +32,7 @@ app.command()(sample)
 app.command("eval")(evaluate)
 app.command()(info)
 app.command("list")(list_runs)
+app.add_typer(corpus.app, name="corpus")
 app.command()(bench)
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from charrnn.cli.arguments import format_duration
+from charrnn.cli.reading import ReadingDisplay
 from charrnn.cli.terminal import Color, make_console
+from charrnn.corpus.progress import Note, Progress
 from charrnn.scoring import WINDOW, bits
 from charrnn.training.events import (
     EvalReport,
@@ -32,14 +34,19 @@ class TrainingDisplay:
 
     def __init__(self, color: Color) -> None:
         self._console = make_console(sys.stderr, color)
+        self._reading = ReadingDisplay()
         self._bar: tqdm[Any] | None = None
         self._steps = 0
         self._logged = 0
+        self._manner = "state carried"
 
     def show(self, event: Event) -> None:
         """Show one event."""
         match event:
+            case Progress() | Note():
+                self._reading.show(event)
             case RunStarted():
+                self._reading.close()
                 self._show_start(event)
             case PaceChanged():
                 self._show_pace(event)
@@ -54,6 +61,7 @@ class TrainingDisplay:
 
     def close(self) -> None:
         """Leave the terminal as it was."""
+        self._reading.close()
         if self._bar is not None:
             self._bar.close()
             self._bar = None
@@ -61,6 +69,8 @@ class TrainingDisplay:
     def _show_start(self, event: RunStarted) -> None:
         plan = event.plan
         self._steps = plan.training.steps
+        if plan.corpus.splits.records is not None:
+            self._manner = "each line by itself"
         for note in event.notes:
             self._print(note)
         _print_grid(self._console, _plan_rows(plan, event.folder))
@@ -137,7 +147,7 @@ class TrainingDisplay:
             ("time", format_duration(event.elapsed_s)),
         ]
         if event.val_nats is not None:
-            rows.append(("validation", f"{_loss(event.val_nats)}, state carried"))
+            rows.append(("validation", f"{_loss(event.val_nats)}, {self._manner}"))
         if event.windows_nats is not None:
             rows.append(("", f"{_loss(event.windows_nats)}, windows of {WINDOW}, empty state"))
         rows.append(("write with", f"charrnn sample {name} --temp 0.8"))
@@ -153,9 +163,7 @@ class TrainingDisplay:
 
 def _plan_rows(plan: Plan, folder: Path) -> list[tuple[str, ...]]:
     model, training, corpus = plan.model, plan.training, plan.corpus
-    unit = "bytes" if corpus.as_bytes else "characters"
-    read = training.steps * training.batch_size * training.seq_len
-    trained_on = corpus.num_symbols * (1 - corpus.splits.val_frac - corpus.splits.test_frac)
+    unit = "bytes" if corpus.text.as_bytes else "characters"
     rows: list[tuple[str, ...]] = [
         ("run", str(folder)),
         ("text", f"{corpus.name}: {corpus.num_symbols:,} {unit}, {model.vocab_size} distinct"),
@@ -164,7 +172,10 @@ def _plan_rows(plan: Plan, folder: Path) -> list[tuple[str, ...]]:
             f"{model.cell} {model.num_layers}x{model.hidden_size}, "
             f"{model.num_parameters():,} parameters",
         ),
-        ("training", f"{read:,} {unit}, {read / trained_on:.1f} readings of the text"),
+        (
+            "training",
+            f"{training.steps:,} steps of {_window(plan)}",
+        ),
         (
             "engine",
             f"{training.engine} {training.precision} on {training.device}, "
@@ -183,6 +194,19 @@ def _reason_rows(plan: Plan) -> list[tuple[str, ...]]:
         (option.replace("_", "-"), f"{values[option]}", reason)
         for option, reason in plan.reasons.items()
     ]
+
+
+def _window(plan: Plan) -> str:
+    """What one step reads; and how often all is read, where that can be told beforehand."""
+    training, corpus = plan.training, plan.corpus
+    if corpus.splits.records is not None:
+        return f"{training.batch_size} lines, {training.seq_len} characters of each at a time"
+    read = training.steps * training.batch_size * training.seq_len
+    trained_on = corpus.num_symbols * (1 - corpus.splits.val_frac - corpus.splits.test_frac)
+    return (
+        f"{training.batch_size} streams x {training.seq_len} characters, "
+        f"{read / trained_on:.1f} readings"
+    )
 
 
 def _print_grid(console: "Console", rows: list[tuple[str, ...]]) -> None:

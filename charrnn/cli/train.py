@@ -1,6 +1,5 @@
 """`charrnn train`: any text in, a model out."""
 
-import sys
 import time
 from typing import Annotated, Any, Literal
 
@@ -8,6 +7,15 @@ import typer
 
 from charrnn.cli.arguments import parse_duration, parse_number, parse_size
 from charrnn.cli.terminal import Color, ColorOption, QuietOption
+from charrnn.cli.text_options import (
+    TEXT,
+    AsBytesOption,
+    EncodingOption,
+    ExcludeOption,
+    IncludeOption,
+    MinCountOption,
+    NormalizeOption,
+)
 from charrnn.engines.config import EngineName
 from charrnn.model.config import CellName, ModelConfig
 from charrnn.training.config import Device, OptimizerConfig, TrainingConfig
@@ -25,7 +33,8 @@ def train(
         list[str] | None,
         typer.Argument(
             metavar="CORPUS...",
-            help="Files, folders, - (stdin), or stdlib: Python's own source.",
+            help="Files (.gz, .xz, .zst too), folders, patterns, - (stdin), stdlib: Python's own "
+            "source, or a name of `charrnn corpus list`.",
             show_default=False,
         ),
     ] = None,
@@ -253,9 +262,18 @@ def train(
             rich_help_panel=TRAINING,
         ),
     ] = None,
-    as_bytes: Annotated[
-        bool, typer.Option("--bytes", help="Learn bytes: for text that is not UTF-8.")
-    ] = False,
+    records: Annotated[
+        Literal["line"] | None,
+        typer.Option(
+            help="line: each line is a text of its own, such as a name.", rich_help_panel=TEXT
+        ),
+    ] = None,
+    as_bytes: AsBytesOption = False,
+    encoding: EncodingOption = None,
+    normalize: NormalizeOption = None,
+    min_count: MinCountOption = None,
+    include: IncludeOption = None,
+    exclude: ExcludeOption = None,
     engine: Annotated[
         EngineName | None,
         typer.Option(
@@ -285,15 +303,13 @@ def train(
     from charrnn.cli.interrupts import EXIT_BASE, Interrupts
     from charrnn.cli.process import prepare_for_training
     from charrnn.cli.progress import TrainingDisplay
+    from charrnn.cli.reading import announce_terminal
     from charrnn.training.events import Event, RunStarted, StopRequest
 
     if resume is not None:
         _refuse_others_with_resume(context)
-    if corpus and "-" in corpus and not quiet and sys.stdin and sys.stdin.isatty():
-        print(
-            "reading text from the terminal; end it with Ctrl-D on a line of its own",
-            file=sys.stderr,
-        )
+    if not quiet:
+        announce_terminal(corpus or ())
 
     prepare_for_training()
     stop = StopRequest()
@@ -318,7 +334,6 @@ def train(
                     corpus or (),
                     name=name,
                     replace=replace,
-                    as_bytes=as_bytes,
                     on_event=on_event,
                     stop=stop,
                     elapsed=elapsed,

@@ -2,25 +2,37 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
+from typing import Literal, TypeAlias
 
+from charrnn.corpus.ids_file import EncodedText, check_ids
+from charrnn.corpus.records import Records, shuffled_records
 from charrnn.errors import CorpusError, UsageError
 from charrnn.vocabulary import Ids, Vocabulary
 
 SplitName = Literal["train", "validation", "test"]
+Split: TypeAlias = Ids | Records
+"""Contiguous text, or independent records; `len` is the number of symbols of either."""
 
 MIN_SPLIT = 2
 """The fewest characters a split can be judged on: one to read and one to predict."""
+_CHECKED = 1 << 22
 
 
 @dataclass(frozen=True)
 class SplitConfig:
-    """How much of the text's end is held back. Splits are contiguous: train, validation, test."""
+    """How much of the text is held back.
+
+    Splits are contiguous: train, validation, test. Records are shuffled first, always in the same
+    way, and a split holds whole ones.
+    """
 
     val_frac: float = 0.1
-    """Fraction of the characters for validation."""
+    """Fraction of the characters (of the records) for validation."""
     test_frac: float = 0.0
-    """Fraction of the characters for the test split, the very end of the text."""
+    """Fraction of the characters (of the records) for the test split, the very end of the text."""
+    records: Literal["line"] | None = None
+    """What is learned as a text of its own: each line, or nothing but the whole."""
 
     def __post_init__(self) -> None:
         for option, value in (("val-frac", self.val_frac), ("test-frac", self.test_frac)):
@@ -35,6 +47,14 @@ class SplitConfig:
             raise UsageError(
                 f"--val-frac and --test-frac add up to {total:g}: leave text to train on"
             )
+        if self.records not in (None, "line"):
+            raise UsageError(f"--records {self.records}: only line is known")
+
+    def counts(self, total: int) -> tuple[int, int, int]:
+        """How `total` things are shared out: (train, validation, test)."""
+        test = round(total * self.test_frac)
+        validation = round(total * self.val_frac)
+        return total - validation - test, validation, test
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,40 +64,64 @@ class EncodedCorpus:
     name: str
     vocabulary: Vocabulary
     ids: Ids
-    """(N,) every character of the text, in order."""
+    """(N,) every character of the text, in order; often mapped from a file, never copied whole."""
     sha256: str
     """Of the text as UTF-8, or of the bytes as they are."""
     splits: SplitConfig
 
     @classmethod
     def from_text(cls, text: str | bytes, name: str, splits: SplitConfig) -> "EncodedCorpus":
-        """Encode `text`; raise CorpusError if it is too short or is all one character."""
+        """Encode a text that is in memory; raises what `from_encoded` does."""
         vocabulary = Vocabulary.from_text(text)
+        data = text if isinstance(text, bytes) else text.encode()
+        digest = hashlib.sha256(data).hexdigest()
+        encoded = EncodedText(vocabulary, vocabulary.encode(text), digest)
+        return cls.from_encoded(encoded, name, splits)
+
+    @classmethod
+    def from_encoded(cls, text: EncodedText, name: str, splits: SplitConfig) -> "EncodedCorpus":
+        """Split `text`; raise CorpusError if it is too short or is all one character."""
+        vocabulary = text.vocabulary
         if len(vocabulary) < 2:
             raise CorpusError(
                 f"{name} has a single distinct character, {vocabulary.characters!r}: "
                 "there is nothing to learn"
             )
-        data = text if isinstance(text, bytes) else text.encode()
-        digest = hashlib.sha256(data).hexdigest()
-        corpus = cls(name, vocabulary, vocabulary.encode(text), digest, splits)
+        corpus = cls(name, vocabulary, text.ids, text.sha256, splits)
         for split in ("train", "validation"):
             if len(corpus.split(split)) < MIN_SPLIT:
                 raise CorpusError(
-                    f"{name} is too short: of its {len(text)} characters, "
+                    f"{name} is too short: of its {len(text.ids)} characters, "
                     f"{len(corpus.split(split))} are left for {split}, and {MIN_SPLIT} are needed"
                 )
         return corpus
 
-    def split(self, name: SplitName) -> Ids:
-        """The ids of one split: contiguous, and disjoint from the others."""
-        total = len(self.ids)
-        test = round(total * self.splits.test_frac)
-        validation = round(total * self.splits.val_frac)
-        train = total - validation - test
-        start, stop = {
-            "train": (0, train),
-            "validation": (train, train + validation),
-            "test": (train + validation, total),
-        }[name]
+    @property
+    def record_end(self) -> int | None:
+        """The id of the newline that ends each record; None if the text is one whole."""
+        return None if self.splits.records is None else self._records.newline
+
+    @cached_property
+    def _records(self) -> Records:
+        return shuffled_records(self.ids, self.vocabulary)
+
+    def split(self, name: SplitName) -> Split:
+        """One split, disjoint from the others."""
+        place = ("train", "validation", "test").index(name)
+        if self.splits.records is not None:
+            return self._records.part(*self._bounds(len(self._records.starts), place))
+        start, stop = self._bounds(len(self.ids), place)
         return self.ids[start:stop]
+
+    def checked_split(self, name: SplitName) -> Split:
+        """The same, read once to see that every id is the vocabulary's; raises CorpusError."""
+        split = self.split(name)
+        ids = split.ids if isinstance(split, Records) else split
+        for start in range(0, len(ids), _CHECKED):
+            check_ids(ids[start : start + _CHECKED], len(self.vocabulary))
+        return split
+
+    def _bounds(self, total: int, place: int) -> tuple[int, int]:
+        counts = self.splits.counts(total)
+        start = sum(counts[:place])
+        return start, start + counts[place]

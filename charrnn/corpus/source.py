@@ -1,13 +1,15 @@
-"""Where text comes from: files, folders, stdin (`-`), and the standard library's own source.
+"""Where text comes from: files, folders, globs, stdin (`-`), and the standard library's source.
 
-Text is UTF-8. A byte order mark is dropped and CRLF becomes LF; nothing else is changed. With
-`as_bytes` the bytes are taken exactly as they are.
+Here names are turned into files, in an order that is always the same; nothing is read yet.
 """
 
-import sys
+import glob
+import os
+import stat
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -23,23 +25,61 @@ _NOT_LIBRARY = {"test", "tests", "idle_test", "encodings", "site-packages", "dis
 class Source:
     """One readable place, as the user named it."""
 
-    kind: Literal["file", "folder", "stdin", "stdlib"]
+    kind: Literal["file", "folder", "glob", "pipe", "stdin", "stdlib"]
     path: Path
-    """The file or folder; for stdin the path is `-`."""
+    """The file, folder or pattern; for stdin the path is `-`."""
 
     @property
     def stem(self) -> str:
         """A short name for runs: `shakespeare` for /some/where/shakespeare.txt."""
-        if self.kind in ("stdin", "stdlib"):
+        if self.kind in ("stdin", "stdlib", "pipe"):
             return self.kind
-        name = self.path.resolve().name
+        path = self.path
+        while glob.has_magic(str(path)) and self.kind == "glob":
+            path = path.parent
+        name = os.fsencode(path.resolve().name).decode(errors="replace")
         return name.split(".")[0] or name.strip(".") or "corpus"
 
+    @property
+    def is_read_once(self) -> bool:
+        """True if the text is gone once it has been read."""
+        return self.kind in ("stdin", "pipe")
 
-def locate(argument: str) -> Source:
-    """Find what `argument` names; raise CorpusError if there is no such thing.
 
-    A path is tried first, then the same name in `corpora/`, with and without `.txt`, then `stdlib`.
+@dataclass(frozen=True)
+class TextFile:
+    """One file that is about to be read."""
+
+    path: Path
+    name: str
+    """As messages call it."""
+    status: tuple[int, int, int, int]
+    """(device, inode, size in bytes, mtime_ns) when it was found."""
+    wanted: Literal["always", "if text", "if ascii"] = "always"
+    """A file that was named must be text; one that was found in a folder may be passed over."""
+    handle: BinaryIO | None = None
+    """Where the bytes are if `path` cannot be opened a second time."""
+
+    @property
+    def size(self) -> int:
+        """Bytes on the disk."""
+        return self.status[2]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What there is to read, in order."""
+
+    files: tuple[TextFile, ...]
+    passed_over: tuple[str, ...]
+    """What a folder holds that is neither file nor folder: pipes, sockets, links to folders."""
+
+
+def find(argument: str) -> Source | None:
+    """What `argument` names, or None if there is no such thing.
+
+    A path is tried first, then the same name in `corpora/`, with and without `.txt`, then
+    `stdlib`, then a pattern such as `notes/*.txt`.
     """
     if argument == STDIN:
         return Source("stdin", Path(STDIN))
@@ -47,68 +87,71 @@ def locate(argument: str) -> Source:
     if Path(argument).name == argument:
         candidates += [CORPORA / argument, CORPORA / f"{argument}.txt"]
     for path in candidates:
-        if path.is_dir():
+        try:
+            mode = path.stat().st_mode
+        except (OSError, ValueError):
+            continue
+        if stat.S_ISDIR(mode):
             return Source("folder", path)
-        if path.exists():
-            return Source("file", path)
+        if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+            return Source("pipe", path)
+        if not stat.S_ISREG(mode):
+            raise CorpusError(f"{argument!r} is a device, not a text")
+        return Source("file", path)
     if argument == STDLIB:
         return Source("stdlib", Path(sysconfig.get_path("stdlib")))
-    places = "here or in corpora/" if len(candidates) > 1 else "there"
+    if glob.has_magic(argument) and _matches(argument):
+        return Source("glob", Path(argument))
+    return None
+
+
+def locate(argument: str) -> Source:
+    """Find what `argument` names; raise CorpusError if there is no such thing."""
+    source = find(argument)
+    if source is not None:
+        return source
+    if glob.has_magic(argument):
+        raise CorpusError(f"no file matches {argument!r}")
+    places = "here or in corpora/" if Path(argument).name == argument else "there"
     raise CorpusError(
-        f"no file or folder {argument!r} {places}; give a path, - for stdin, or stdlib"
+        f"no file or folder {argument!r} {places}; give a path, - for stdin, stdlib, or a name "
+        "that `charrnn corpus list` shows"
     )
 
 
-def read(
-    sources: Sequence[Source], *, as_bytes: bool, stdin: BinaryIO | None = None
-) -> str | bytes:
-    """Return the whole text of `sources`, in order; a file that lacks a last newline gets one
-    where another file follows.
+def name_of(sources: Sequence[Source]) -> str:
+    """A short name for the text of `sources` together."""
+    stems = [one.stem for one in sources]
+    return ", ".join(stems) if len(stems) < 4 else f"{stems[0]} and {len(stems) - 1} more"
 
-    Raises CorpusError for what cannot be read, is not UTF-8 (naming the place), or holds no text.
+
+def list_files(
+    sources: Sequence[Source],
+    spool: Callable[[Source], TextFile],
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+) -> Listing:
+    """The files of `sources` in order; those below a folder sorted by path.
+
+    Hidden files are left out, and so is what does not match `include` or matches `exclude`:
+    patterns for a name or for a path within the folder. `spool` makes a file of what can be read
+    only once. Raises CorpusError for what cannot be looked at.
     """
-    parts: list[bytes] = []
+    files: list[TextFile] = []
+    passed_over: list[str] = []
     for source in sources:
-        parts.extend(_contents(source, as_bytes=as_bytes, stdin=stdin))
-    for index, part in enumerate(parts[:-1]):
-        if not as_bytes and not part.endswith(b"\n"):
-            parts[index] = part + b"\n"
-    data = b"".join(parts)
-    if not data:
-        names = ", ".join(str(source.path) for source in sources)
-        raise CorpusError(f"no text in {names}: it is empty")
-    return data if as_bytes else data.decode()
-
-
-def _contents(source: Source, *, as_bytes: bool, stdin: BinaryIO | None) -> list[bytes]:
-    if source.kind == "stdin":
-        if stdin is None and sys.stdin is None:
-            raise CorpusError("stdin is closed: there is nothing to read")
-        data = (stdin or sys.stdin.buffer).read()
-        return [data if as_bytes else _clean(data, "stdin")]
-    if source.kind == "file":
-        data = _read_file(source.path)
-        return [data if as_bytes else _clean(data, str(source.path))]
-    if source.kind == "stdlib":
-        return [data for path in library_files(source.path) if (data := _read_file(path)).isascii()]
-    return _folder_contents(source.path, as_bytes=as_bytes)
-
-
-def _folder_contents(folder: Path, *, as_bytes: bool) -> list[bytes]:
-    """Every text file below `folder`, sorted by path; hidden and binary files are passed over."""
-    found = []
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if hidden or not path.is_file():
-            continue
-        data = _read_file(path)
-        if as_bytes:
-            found.append(data)
-        elif b"\0" not in data and _is_utf8(data):
-            found.append(_clean(data, str(path)))
-    if not any(found):
-        raise CorpusError(f"no text in the folder {str(folder)!r}: no file there is UTF-8 text")
-    return found
+        if source.is_read_once:
+            files.append(spool(source))
+        elif source.kind == "file":
+            files.append(_text_file(source.path))
+        elif source.kind == "folder":
+            _list_folder(source.path, include, exclude, files, passed_over)
+        elif source.kind == "stdlib":
+            for path in library_files(source.path):
+                files.append(_text_file(path, "if ascii"))
+        elif source.kind == "glob":
+            files += [_text_file(path, "if text") for path in _matches(str(source.path))]
+    return Listing(tuple(files), tuple(passed_over))
 
 
 def library_files(library: Path) -> list[Path]:
@@ -117,29 +160,76 @@ def library_files(library: Path) -> list[Path]:
     return sorted(p for p in files if not _NOT_LIBRARY.intersection(p.relative_to(library).parts))
 
 
-def _read_file(path: Path) -> bytes:
+def _list_folder(
+    folder: Path,
+    include: Sequence[str],
+    exclude: Sequence[str],
+    files: list[TextFile],
+    passed_over: list[str],
+) -> None:
+    """Add what is below `folder`. Links to folders are not followed, so there is no way round."""
+    before = len(files)
+    waiting: list[os.DirEntry[str] | Path] = [folder]
+    while waiting:
+        entry = waiting.pop()
+        if isinstance(entry, Path) or entry.is_dir(follow_symlinks=False):
+            inside = _scan(Path(entry))
+            waiting += reversed([one for one in inside if _passes(one, folder, (), exclude)])
+        elif _is_file(entry):
+            if _passes(entry, folder, include, ()):
+                files.append(_text_file(Path(entry), "if text"))
+        else:
+            passed_over.append(entry.path)
+    if len(files) == before:
+        wanted = " or ".join(map(repr, include))
+        reason = f"no file there matches --include {wanted}" if include else "it holds no file"
+        raise CorpusError(f"no text in the folder {str(folder)!r}: {reason}")
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
     try:
-        return path.read_bytes()
+        return entry.is_file()
+    except OSError:  # a link to itself
+        return False
+
+
+def _scan(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError as error:
+        raise CorpusError(f"cannot read {str(folder)!r}: {error.strerror or error}") from error
+
+
+def _passes(
+    entry: os.DirEntry[str], folder: Path, include: Sequence[str], exclude: Sequence[str]
+) -> bool:
+    if _is_hidden(entry.name):
+        return False
+    if not include and not exclude:
+        return True
+    names = (entry.name, Path(os.path.relpath(entry, folder)).as_posix())
+
+    def matches(patterns: Sequence[str]) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in patterns for name in names)
+
+    return (not include or matches(include)) and not matches(exclude)
+
+
+def _matches(pattern: str) -> list[Path]:
+    """The files that a pattern stands for, sorted; `**` goes down into folders."""
+    found = map(Path, glob.glob(pattern, recursive=True))  # noqa: PTH207  (paths of any kind)
+    return sorted(path for path in found if path.is_file())
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".")
+
+
+def _text_file(path: Path, wanted: Literal["always", "if text", "if ascii"] = "always") -> TextFile:
+    try:
+        found = path.stat()
     except OSError as error:
         raise CorpusError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _clean(data: bytes, name: str) -> bytes:
-    """Check that `data` is UTF-8, drop a byte order mark, and turn CRLF into LF."""
-    try:
-        data.decode()
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise CorpusError(
-            f"{name} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start} "
-            f"(line {line}); --bytes learns from any bytes"
-        ) from error
-    return data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
+    status = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+    return TextFile(path, str(path), status, wanted)

@@ -148,13 +148,15 @@ class Sampler:
         min_p: float,
         allowed: Array | None,
         automaton: Automaton | None,
+        record_end: int,
         out: Array,
     ) -> int:
         """Fill out (n, B), int32, with what B streams write after `last`; return the steps taken.
 
         last, states (of the automaton) and ended, (B,), int64, int32 and int8, are changed in
         place. Random number `position + n` of stream `streams[b]` under the key `seed` decides.
-        allowed: (V,), uint8, or None for all.
+        allowed: (V,), uint8, or None for all. After `record_end` (-1: none) a stream goes on from
+        the zero state.
         """
 
     def read(self, ids: Array, h: Array, c: Array | None, logits: Array | None) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from charrnn.corpus.records import NOT_COUNTED
 from charrnn.engines.config import Precision
 from charrnn.model.config import CellName
 
@@ -57,7 +58,10 @@ class Engine(Protocol):
     def mean_nats(
         self, hidden: Tensor, mask: Tensor | None, decoder: Decoder, targets: Tensor
     ) -> Tensor:
-        """The mean of -ln p(target) over targets (T, B), decoded from hidden (T, B, H) * mask."""
+        """The mean of -ln p(target) over targets (T, B), decoded from hidden (T, B, H) * mask.
+
+        Targets that are NOT_COUNTED (corpus/records.py) are left out.
+        """
 
 
 def input_table(embedding: Tensor | None, first: LayerWeights) -> Tensor:
@@ -88,4 +92,6 @@ class PlainLoss:
     ) -> Tensor:
         """See Engine."""
         logits = decode(hidden, mask, decoder, self.precision)
-        return functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        return functional.cross_entropy(
+            logits.flatten(0, 1), targets.flatten(), ignore_index=NOT_COUNTED
+        )

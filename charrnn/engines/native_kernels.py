@@ -14,7 +14,14 @@ from torch import Tensor
 
 from charrnn.engines import _native
 from charrnn.engines.config import Precision
-from charrnn.engines.interface import Decoder, LayerWeights, Masks, State, input_table
+from charrnn.engines.interface import (
+    Decoder,
+    LayerWeights,
+    Masks,
+    PlainLoss,
+    State,
+    input_table,
+)
 from charrnn.model.config import CellName
 
 
@@ -113,7 +120,7 @@ class _Loss(torch.autograd.Function):
         return None, d_x, None, d_weight, d_bias, None
 
 
-class NativeEngine:
+class NativeEngine(PlainLoss):
     """Runs the recurrent stack over a window on our own kernels.
 
     precision: "bf16" rounds what enters the products (weights, h, gate gradients) and the gates
@@ -142,7 +149,9 @@ class NativeEngine:
     def mean_nats(
         self, hidden: Tensor, mask: Tensor | None, decoder: Decoder, targets: Tensor
     ) -> Tensor:
-        """See Engine. Decoder, softmax and loss are one function here."""
+        """See Engine. One function of our own, unless some targets are left out."""
+        if int(targets.min()) < 0:
+            return super().mean_nats(hidden, mask, decoder, targets)
         nats: Tensor = _Loss.apply(  # type: ignore[no-untyped-call]
             (self.precision, self.threads),
             hidden.flatten(0, 1),

@@ -34,13 +34,19 @@ GOES_ON, FINAL_STATE, NOTHING_ALLOWED = range(3)
 class Pen:
     """Where each of S samples stands. Writers change it in place."""
 
-    def __init__(self, state: State, last: int, samples: int) -> None:
-        """All samples go on from `state`, each part (L, 1, H), in which `last` was not read yet."""
+    def __init__(
+        self, state: State, last: int, samples: int, record_end: int | None = None
+    ) -> None:
+        """All samples go on from `state`, each part (L, 1, H), in which `last` was not read yet.
+
+        After the id `record_end`, if there is one, a sample goes on from the zero state.
+        """
         self.state = tuple(np.repeat(part, samples, axis=1) for part in state)  # each (L, S, H)
         self.last = np.full(samples, last, np.int64)
         self.automaton_state = np.zeros(samples, np.int32)
         self.ended = np.zeros(samples, np.int8)
         self.position = 0
+        self.record_end = -1 if record_end is None else record_end
 
 
 class Writer(Protocol):
@@ -98,6 +104,9 @@ class NumpyWriter:
             pen.ended[sample] = NOTHING_ALLOWED
             return symbol
         pen.last[sample] = symbol
+        if symbol == pen.record_end:
+            for part in pen.state:
+                part[:, sample] = 0
         if automaton is not None:
             pen.automaton_state[sample] = following[symbol]
             if automaton.final[following[symbol]]:
@@ -134,7 +143,7 @@ class NativeWriter:
         taken = self._network.write(
             pen.state, pen.last, pen.automaton_state, pen.ended,
             self._seed, self._numbers, pen.position,
-            *self._filters, self._allowed, self._automaton, block,
+            *self._filters, self._allowed, self._automaton, pen.record_end, block,
         )  # fmt: skip
         pen.position += taken
         return block[:taken]
@@ -146,14 +155,15 @@ def make_writer(
     config: SamplingConfig,
     allowed: NDArray[np.bool_] | None = None,
     automaton: Automaton | None = None,
+    record_end: int | None = None,
 ) -> Writer:
     """Read `prime` (at least one id); the writer goes on from there.
 
     allowed: (V,), False for symbols that never may be chosen. automaton: what may follow what; the
-    prime is not part of it.
+    prime is not part of it. record_end: the id after which the state is reset, if there is one.
     """
     state = read_carried(network, prime[:-1])
-    pen = Pen(state, int(prime[-1]), config.samples)
+    pen = Pen(state, int(prime[-1]), config.samples, record_end)
     mask = None if allowed is None else allowed.astype(np.uint8)
     if isinstance(network, NativeNetwork):
         return NativeWriter(network, pen, config, mask, automaton)

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from charrnn.corpus.encoded import Split
 from charrnn.engines.choice import Kind, candidates
 from charrnn.engines.config import SAMPLING_PRECISIONS, SamplingPrecision
 from charrnn.model.config import ModelConfig
@@ -16,7 +17,6 @@ from charrnn.sampling.generator import make_writer
 from charrnn.training.config import OptimizerConfig, TrainingConfig
 from charrnn.training.timing import median_seconds
 from charrnn.training.trainer import Trainer
-from charrnn.vocabulary import Ids
 
 BLOCK = 200
 """Characters written at a time."""
@@ -34,7 +34,7 @@ class Benchmark:
 
 def make_trainers(
     kinds: Iterable[Kind],
-    ids: Ids,
+    split: Split,
     model: ModelConfig,
     optimizer: OptimizerConfig,
     training: TrainingConfig,
@@ -42,7 +42,7 @@ def make_trainers(
     """The same training once for each engine and precision, to be timed against each other."""
     return {
         (engine, precision): Trainer(
-            ids, model, optimizer, replace(training, engine=engine, precision=precision)
+            split, model, optimizer, replace(training, engine=engine, precision=precision)
         )
         for engine, precision in kinds
     }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from charrnn.corpus.progress import Note, Progress
 from charrnn.training.plan import Plan
 
 
@@ -88,7 +89,16 @@ class RunFinished:
     """The step whose model was the best and is kept."""
 
 
-Event = RunStarted | PaceChanged | StepReport | EvalReport | SampleReport | RunFinished
+Event = (
+    Progress
+    | Note
+    | RunStarted
+    | PaceChanged
+    | StepReport
+    | EvalReport
+    | SampleReport
+    | RunFinished
+)
 
 
 @dataclass

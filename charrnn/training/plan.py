@@ -5,17 +5,19 @@ A plan names every size, so that its `command()` repeats the run on the same mac
 
 import json
 import shlex
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 from charrnn.corpus.encoded import SplitConfig
+from charrnn.corpus.text import TextConfig
 from charrnn.errors import CharRNNError, RunError, UsageError
 from charrnn.model.config import ModelConfig
 from charrnn.training.config import OptimizerConfig, TrainingConfig
 
 DEFAULT_BUDGET_S = 180.0
 
-_Config = TypeVar("_Config", ModelConfig, OptimizerConfig, TrainingConfig, SplitConfig)
+_Config = TypeVar("_Config", ModelConfig, OptimizerConfig, TrainingConfig, SplitConfig, TextConfig)
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,14 @@ class TrainingRequest:
     threads: int | None = None
     val_frac: float | None = None
     test_frac: float | None = None
+    records: str | None = None
+    """line: each line is a text of its own."""
+    as_bytes: bool | None = None
+    encoding: str | None = None
+    normalize: str | None = None
+    min_count: int | None = None
+    include: Sequence[str] | None = None
+    exclude: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         given = [name for name in ("budget", "steps", "epochs") if getattr(self, name) is not None]
@@ -66,6 +76,7 @@ class TrainingRequest:
         self.model_config(vocab_size=2)
         self.optimizer_config()
         self.split_config()
+        self.text_config()
         self.training_config(TrainingConfig(steps=1, eval_every=1, eval_chars=1, report_every=1))
 
     def model_config(self, vocab_size: int) -> ModelConfig:
@@ -79,6 +90,10 @@ class TrainingRequest:
     def split_config(self) -> SplitConfig:
         """How much of the text is held back."""
         return self._over(SplitConfig())
+
+    def text_config(self) -> TextConfig:
+        """How the text is read."""
+        return self._over(TextConfig())
 
     def training_config(self, chosen: TrainingConfig) -> TrainingConfig:
         """`chosen`, with what was asked for explicitly in its place."""
@@ -100,7 +115,7 @@ class CorpusPlan:
     sources: tuple[str, ...]
     """The same as absolute paths; `stdlib` stays as it is. Empty if any of it came from stdin: the
     whole text is then kept in the run's folder."""
-    as_bytes: bool
+    text: TextConfig
     sha256: str
     num_symbols: int
     splits: SplitConfig
@@ -130,17 +145,16 @@ class Plan:
     def command(self) -> str:
         """The command that repeats this run."""
         words = ["charrnn", "train", *self.corpus.arguments]
-        if self.corpus.as_bytes:
-            words.append("--bytes")
+        words += _text_words(self.corpus.text)
         for config in (self.corpus.splits, self.model, self.optimizer, self.training):
             for name, value in asdict(config).items():
-                if name in TrainingRequest.__dataclass_fields__:
+                if value is not None and name in TrainingRequest.__dataclass_fields__:
                     words += [f"--{name.replace('_', '-')}", f"{value}"]
         return shlex.join(words)
 
     def to_json(self) -> str:
         """The plan as JSON text."""
-        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(asdict(self), indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> "Plan":
@@ -151,6 +165,7 @@ class Plan:
             return cls(
                 corpus=CorpusPlan(
                     splits=SplitConfig(**corpus.pop("splits")),
+                    text=TextConfig(**corpus.pop("text")),
                     arguments=tuple(corpus.pop("arguments")),
                     sources=tuple(corpus.pop("sources")),
                     **corpus,
@@ -162,3 +177,16 @@ class Plan:
             )
         except (ValueError, KeyError, TypeError, AttributeError, CharRNNError) as error:
             raise RunError(f"the run's plan.json cannot be read: {error}") from error
+
+
+def _text_words(config: TextConfig) -> list[str]:
+    """The options that read a text this way; those that stand by default are left out."""
+    words = []
+    for name, value in asdict(config).items():
+        if name == "as_bytes":
+            words += ["--bytes"] if value else []
+        elif isinstance(value, tuple):
+            words += [word for one in value for word in (f"--{name}", one)]
+        elif value != getattr(TextConfig, name):
+            words += [f"--{name.replace('_', '-')}", f"{value}"]
+    return words

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from charrnn.corpus.encoded import EncodedCorpus
-from charrnn.corpus.windows import fit
+from charrnn.corpus.encoded import EncodedCorpus, Split
+from charrnn.corpus.records import Records
+from charrnn.corpus.windows import fit, make_windows
 from charrnn.engines.choice import MISSING, Kind, candidates, make_engine, native_is_built
 from charrnn.engines.config import SAMPLING_PRECISIONS, default_threads
 from charrnn.model.config import ModelConfig
@@ -31,7 +32,6 @@ from charrnn.training.recipe import (
 )
 from charrnn.training.timing import mean_seconds, median_seconds
 from charrnn.training.trainer import Trainer
-from charrnn.vocabulary import Ids
 
 EVALUATIONS = 10
 REPORTS = 400
@@ -77,8 +77,8 @@ def make_plan(
     elapsed: Callable[[], float],
 ) -> tuple[Plan, tuple[str, ...]]:
     """Return the complete plan, and notes for the user; `elapsed()` is the command's age in s."""
-    ids = corpus.split("train")
-    training, notes = _fit_to_text(request, len(ids))
+    train = corpus.split("train")
+    training, notes = _fit_to_text(request, train)
     if request.engine is None and training.device == "cpu" and not native_is_built():
         notes = (*notes, MISSING)
     torch.set_num_threads(training.threads)
@@ -86,7 +86,7 @@ def make_plan(
     if budget is None and request.steps is None and request.epochs is None:
         budget = DEFAULT_BUDGET_S
     left = None if budget is None else budget * (1 - EVALUATION_SHARE - FINAL_SHARE) - elapsed()
-    machine = _Machine(request, ids, training, budget)
+    machine = _Machine(request, train, training, budget)
     model, optimizer, reasons = _choose(request, machine, len(corpus.vocabulary), left)
     speeds = Speeds(step_s=0.0, eval_chars_per_s=0.0)
     if budget is not None or None in (request.engine, request.precision, request.eval_chars):
@@ -96,10 +96,10 @@ def make_plan(
     final_chars, final_s = _final_evaluation(validation, budget, speeds)
     precision_chars, precision_s = _precision_evaluation(validation, budget, speeds)
     final_s += precision_s
-    steps = _steps(request, training, len(ids))
+    steps = _steps(request, training, train)
     if budget is not None:
         left = budget * (1 - EVALUATION_SHARE) - elapsed() - final_s - EXIT_S
-        steps, reasons["steps"] = _steps_in_time(left, speeds, training, len(ids))
+        steps, reasons["steps"] = _steps_in_time(left, speeds, machine)
     eval_s = EVALUATION_SHARE * steps * speeds.step_s / EVALUATIONS
     eval_chars = int(eval_s * speeds.eval_chars_per_s) - CHUNK * STREAMS
     training = replace(
@@ -118,7 +118,7 @@ def make_plan(
         budget_s=budget,
         final_s=final_s,
         precision_chars=precision_chars,
-        most_steps=_most_steps(training, len(ids)) if budget is not None else None,
+        most_steps=machine.most_steps if budget is not None else None,
         reasons=reasons,
     )
     return plan, notes
@@ -128,14 +128,13 @@ def _choose(
     request: TrainingRequest, machine: "_Machine", vocab_size: int, left: float | None
 ) -> tuple[ModelConfig, OptimizerConfig, dict[str, str]]:
     """The model, the optimizer and the reasons; `left` is the time for training in s, if any."""
-    training, num_ids = machine.training, len(machine.ids)
-    window = training.batch_size * training.seq_len
-    asked_steps = _steps(request, training, num_ids)
+    num_ids = len(machine.split)
+    asked_steps = _steps(request, machine.training, machine.split)
 
     def chars_in_time(config: ModelConfig) -> float:
         if left is None:
-            return asked_steps * window
-        chars = left / machine.step_seconds(config) * window
+            return asked_steps * machine.step_chars
+        chars = left / machine.step_seconds(config) * machine.step_chars
         return min(chars, MOST_EPOCHS * num_ids)
 
     reasons = dict(STANDING)
@@ -161,22 +160,22 @@ def _choose(
     return model, optimizer, reasons
 
 
-def _steps(request: TrainingRequest, training: TrainingConfig, num_ids: int) -> int:
+def _steps(request: TrainingRequest, training: TrainingConfig, train: Split) -> int:
     """The steps asked for, outright or as epochs; 1 where a budget decides."""
     if request.epochs is None:
         return request.steps or 1
-    stream = (num_ids - 1) // training.batch_size
-    return max(1, round(request.epochs * (stream // training.seq_len)))
+    windows = make_windows(train, training.batch_size, training.seq_len, training.seed)
+    return max(1, round(request.epochs * windows.per_epoch))
 
 
-def _steps_in_time(
-    left: float, speeds: Speeds, training: TrainingConfig, num_ids: int
-) -> tuple[int, str]:
+def _steps_in_time(left: float, speeds: Speeds, machine: "_Machine") -> tuple[int, str]:
     """(steps, why): as many as `left` seconds hold, but no more readings than teach anything."""
     steps = max(1, int(left / speeds.step_s))
-    most = _most_steps(training, num_ids)
-    if steps > most:
-        return most, f"{MOST_EPOCHS:g} readings: more of so small a text would be learned by heart"
+    if steps > machine.most_steps:
+        return (
+            machine.most_steps,
+            f"{MOST_EPOCHS:g} readings: more of so small a text would be learned by heart",
+        )
     return steps, f"fill the budget at {1000 * speeds.step_s:.3g} ms each"
 
 
@@ -202,37 +201,41 @@ def _precision_evaluation(
     return chars, (chars + CHUNK * STREAMS) * char_s
 
 
-def _fit_to_text(request: TrainingRequest, num_ids: int) -> tuple[TrainingConfig, tuple[str, ...]]:
-    """The training sizes, shrunk where the text is small, and a word on that."""
+def _fit_to_text(request: TrainingRequest, train: Split) -> tuple[TrainingConfig, tuple[str, ...]]:
+    """The training sizes, shrunk where a text that is one whole is small, and a word on that."""
     defaults = replace(
         _UNDECIDED,
         threads=default_threads(),
         device="cuda" if torch.cuda.is_available() else "cpu",
     )
     asked = request.training_config(defaults)
-    batch_size, seq_len = fit(num_ids, asked.batch_size, asked.seq_len)
+    if isinstance(train, Records):
+        return asked, ()
+    batch_size, seq_len = fit(len(train), asked.batch_size, asked.seq_len)
     fitted = replace(asked, batch_size=batch_size, seq_len=seq_len)
     if (batch_size, seq_len) == (asked.batch_size, asked.seq_len):
         return fitted, ()
     return fitted, (
-        f"a small text, {num_ids:,} characters to train on: batch size {asked.batch_size} -> "
+        f"a small text, {len(train):,} characters to train on: batch size {asked.batch_size} -> "
         f"{batch_size}, window {asked.seq_len} -> {seq_len}",
     )
-
-
-def _most_steps(training: TrainingConfig, num_ids: int) -> int:
-    """Steps that read the text MOST_EPOCHS times."""
-    return max(1, int(MOST_EPOCHS * num_ids / (training.batch_size * training.seq_len)))
 
 
 class _Machine:
     """What the machine does with one text, measured on models of its own."""
 
     def __init__(
-        self, request: TrainingRequest, ids: Ids, training: TrainingConfig, budget: float | None
+        self, request: TrainingRequest, split: Split, training: TrainingConfig, budget: float | None
     ) -> None:
-        self.ids = ids
+        self.split = split
         self.training = training
+        per_epoch = make_windows(
+            split, training.batch_size, training.seq_len, training.seed
+        ).per_epoch
+        self.step_chars = len(split) / per_epoch
+        """Characters that a step learns from, about."""
+        self.most_steps = max(1, int(MOST_EPOCHS * per_epoch))
+        """Steps that read the text MOST_EPOCHS times."""
         self._kinds = _offered(request, training.device)
         self._limit = STEPS_CALIBRATION_S
         if budget is not None:
@@ -265,7 +268,7 @@ class _Machine:
 
     def _trainers(self, model: ModelConfig, optimizer: OptimizerConfig) -> dict[Kind, Trainer]:
         training = replace(self.training, steps=1000)
-        return make_trainers(self._kinds, self.ids, model, optimizer, training)
+        return make_trainers(self._kinds, self.split, model, optimizer, training)
 
 
 def _steps_of(trainers: dict[Kind, Trainer]) -> dict[Kind, Callable[[], None]]:

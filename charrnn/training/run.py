@@ -79,7 +79,8 @@ class TrainingRun:
         self.folder = folder
         torch.set_num_threads(plan.training.threads)
         self._notes = notes
-        self._validation = corpus.split("validation")
+        self._validation = corpus.checked_split("validation")
+        self._record_end = corpus.record_end
         self._vocabulary = corpus.vocabulary
         training = plan.training
         self._trainer = Trainer(corpus.split("train"), plan.model, plan.optimizer, training)
@@ -185,13 +186,12 @@ class TrainingRun:
         now = self._elapsed()
         seconds = max(now - self._last_report_s, 1e-9)
         self._last_report_s = now
-        training = self.plan.training
         return StepReport(
             step=self._trainer.step_count,
             train_nats=progress.train_nats,
             lr=progress.lr,
             grad_norm=progress.grad_norm,
-            chars_per_s=progress.steps * training.batch_size * training.seq_len / seconds,
+            chars_per_s=progress.characters / seconds,
             elapsed_s=now,
         )
 
@@ -277,7 +277,8 @@ class TrainingRun:
             temperature=SAMPLE_TEMPERATURE,
             length=SAMPLE_CHARACTERS,
         )
-        writer = make_writer(network, self._vocabulary.start(), config)
+        start = self._vocabulary.start()
+        writer = make_writer(network, start, config, record_end=self._record_end)
         return SampleReport(step, self._vocabulary.decode(writer.write(config.length)[:, 0]))
 
     def _save_interrupted(self) -> None:
@@ -306,6 +307,8 @@ class TrainingRun:
                     corpus.num_symbols,
                     corpus.splits.val_frac,
                     corpus.splits.test_frac,
+                    corpus.splits.records,
+                    corpus.text,
                 ),
                 losses=losses,
                 step=self._trainer.step_count,

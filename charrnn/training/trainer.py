@@ -13,7 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from charrnn.corpus.windows import Window, Windows
+from charrnn.corpus.encoded import Split
+from charrnn.corpus.ids_file import check_ids
+from charrnn.corpus.records import Records
+from charrnn.corpus.windows import Window, make_windows
 from charrnn.engines.choice import make_engine
 from charrnn.engines.interface import State
 from charrnn.model.char_rnn import CharRNN
@@ -21,7 +24,6 @@ from charrnn.model.config import GATES, ModelConfig
 from charrnn.training.config import OptimizerConfig, TrainingConfig
 from charrnn.training.dropout import draw_mask
 from charrnn.training.optimizer import AdamW, Schedule, learning_rate
-from charrnn.vocabulary import Ids
 
 
 @dataclass(frozen=True)
@@ -31,21 +33,23 @@ class Progress:
     train_nats: float
     grad_norm: float
     lr: float
-    steps: int
+    characters: int
 
 
 class Trainer:
     """A model in training. Between two calls of `step` everything it is lies in `state()`."""
 
     def __init__(
-        self, ids: Ids, model: ModelConfig, optimizer: OptimizerConfig, training: TrainingConfig
+        self, split: Split, model: ModelConfig, optimizer: OptimizerConfig, training: TrainingConfig
     ) -> None:
         self.config = training
         self.step_count = 0
         self.schedule = Schedule.of(training.steps, optimizer)
         self._optimizer_config = optimizer
         self._device = torch.device(training.device)
-        self._windows = Windows(ids, training.batch_size, training.seq_len)
+        self._windows = make_windows(split, training.batch_size, training.seq_len, training.seed)
+        # Between records the state is always reset, and within one never.
+        self._reset_prob = 0.0 if isinstance(split, Records) else training.reset_prob
         self._engine = make_engine(training.engine, training.precision, training.threads)
         self.model = CharRNN(model, torch.Generator().manual_seed(training.seed)).to(self._device)
         self._generator = torch.Generator(self._device).manual_seed(training.seed)
@@ -54,6 +58,7 @@ class Trainer:
         self._carried = self.model.initial_state(training.batch_size)
         self._nats = torch.zeros((), device=self._device)
         self._counted = 0
+        self._characters = 0
         self._grad_norm = torch.zeros((), device=self._device)
 
     @property
@@ -64,10 +69,12 @@ class Trainer:
     def step(self) -> None:
         """Learn from the next window. The loss stays on the device until `report`."""
         window = self._windows.next()
+        for part in (window.inputs, window.targets):
+            check_ids(part, self.model.config.vocab_size)
         state = self._begin(window)
         ids = torch.from_numpy(window.inputs).to(self._device)  # (T, B)
         targets = torch.from_numpy(window.targets).to(self._device)  # (T, B)
-        masks, weight_masks = self._draw_masks(), self._draw_weight_masks()
+        masks, weight_masks = self._draw_masks(len(ids)), self._draw_weight_masks()
         nats, state = self.model.mean_nats(ids, targets, state, self._engine, masks, weight_masks)
         torch.autograd.backward(nats)
         self._grad_norm = self._optimizer.clip()
@@ -75,6 +82,7 @@ class Trainer:
         self._carried = tuple(part.detach() for part in state)
         self._nats += nats.detach()
         self._counted += 1
+        self._characters += window.characters
         self.step_count += 1
 
     def _learning_rate(self, step: int) -> float:
@@ -92,15 +100,15 @@ class Trainer:
         draws = torch.rand(
             self.config.batch_size, 1, generator=self._generator, device=self._device
         )
-        kept = draws >= self.config.reset_prob  # (B, 1)
+        kept = draws >= self._reset_prob  # (B, 1)
         return tuple(part * kept for part in self._carried)  # (L, B, H)
 
-    def _draw_masks(self) -> list[Tensor]:
+    def _draw_masks(self, steps: int) -> list[Tensor]:
         """L masks (T, B, H), or none without dropout."""
         model = self.model.config
         if model.dropout == 0:
             return []
-        shape = (self.config.seq_len, self.config.batch_size, model.hidden_size)
+        shape = (steps, self.config.batch_size, model.hidden_size)
         return [draw_mask(shape, model.dropout, self._generator) for _ in range(model.num_layers)]
 
     def _draw_weight_masks(self) -> list[Tensor]:
@@ -119,10 +127,11 @@ class Trainer:
             train_nats=float(self._nats) / max(1, self._counted),
             grad_norm=float(self._grad_norm),
             lr=self._learning_rate(self.step_count - 1),
-            steps=self._counted,
+            characters=self._characters,
         )
         self._nats = torch.zeros_like(self._nats)
         self._counted = 0
+        self._characters = 0
         return progress
 
     def end_at(self, total: int) -> None:
@@ -136,6 +145,7 @@ class Trainer:
             "position": self._windows.position,
             "epoch": self._windows.epoch,
             "counted": self._counted,
+            "characters": self._characters,
             "schedule": asdict(self.schedule),
         }
         tensors: dict[str, NDArray[Any]] = {
@@ -168,6 +178,7 @@ class Trainer:
         self.step_count = numbers["step"]
         self._windows.position, self._windows.epoch = numbers["position"], numbers["epoch"]
         self._counted = numbers["counted"]
+        self._characters = numbers["characters"]
         self.schedule = Schedule(**numbers["schedule"])
         self._nats = self._tensor(tensors["nats"], self._nats)
         self._generator.set_state(torch.from_numpy(tensors["generator"]))

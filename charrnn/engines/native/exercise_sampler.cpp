@@ -60,7 +60,7 @@ std::vector<double> run_network(Cell cell, Weights weights, Shape n, const std::
   std::vector<std::uint64_t> numbers(n.streams);
   for (int i = 0; i < n.symbols; ++i) classes[i] = i % 2;
   for (int i = 0; i < n.streams; ++i) numbers[i] = i;
-  const Pen pen{7, numbers.data(), 0, last.data(), states.data(), ended.data()};
+  const Pen pen{7, numbers.data(), 0, last.data(), states.data(), ended.data(), 0};
   const Choice choices[] = {{1, 1, 0, 0, nullptr, {}}, {0.7, 0.8, 0.1, 3, allowed.data(), {3, 2, classes.data(), next.data(), final.data()}}};
   for (const Choice& choice : choices) {
     sampler.write(state, n.streams, steps, pen, choice, out.data());

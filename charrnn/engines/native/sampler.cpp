@@ -200,6 +200,16 @@ struct Sampler::Desk {
     }
   }
 
+  // Puts one stream back to the zero state, in the half that the next step reads.
+  void forget(const Streams& view, int stream) const {
+    for (std::size_t layer = 0; layer < net.layers.size(); ++layer) {
+      const std::size_t at = (layer * streams.count + stream) * net.padded;
+      std::memset(view.h[1 - view.now] + at, 0, net.padded * sizeof(float));
+      std::memset(view.c + at, 0, net.padded * sizeof(float));
+      if (net.weights == Weights::int8) std::memset(view.rounded[1 - view.now] + at, 0, net.padded);
+    }
+  }
+
   // Hands the state back.
   void leave() {
     copy(state.h, streams.h[streams.now], false);
@@ -264,6 +274,7 @@ int Sampler::write(State state, int count, int steps, Pen pen, const Choice& cho
             pen.states[b] = automaton.next[(long)pen.states[b] * automaton.classes + automaton.symbol_class[symbol]];
             if (automaton.final[pen.states[b]]) pen.ended[b] = final_state;
           }
+          if (symbol == pen.record_end) desk.forget(view, b);
           if (pen.ended[b] != goes_on) going.fetch_sub(1, std::memory_order_relaxed);
         }
         out[(long)step * count + b] = symbol;

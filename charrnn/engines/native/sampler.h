@@ -26,6 +26,7 @@ struct Pen {
   std::int64_t* last;            // (B): the id that is read next
   std::int32_t* states;          // (B): of the automaton
   std::int8_t* ended;            // (B): see Ended
+  std::int64_t record_end;       // after this symbol a stream goes on from the zero state; -1: none
 };
 
 // The carried state, (L, B, H) each; c only for an LSTM. Changed in place.

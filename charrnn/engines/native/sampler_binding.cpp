@@ -104,13 +104,13 @@ struct KeptAutomaton {
 int write(Sampler& self, const Array<float>& h, const std::optional<Array<float>>& c, const Array<std::int64_t>& last,
           const Array<std::int32_t>& states, const Array<std::int8_t>& ended, std::uint64_t seed, const Array<const std::uint64_t>& streams,
           std::uint64_t position, double temperature, int top_k, double top_p, double min_p, const std::optional<Bytes>& allowed,
-          const KeptAutomaton* automaton, const Array<std::int32_t>& out) {
+          const KeptAutomaton* automaton, std::int64_t record_end, const Array<std::int32_t>& out) {
   const Network& net = self.network();
   require(out.ndim() == 2 && out.shape(1) > 0, "out is not (steps, B)");
   const long count = (long)out.shape(1);
   const State state = checked_state(net, h, c, count);
   Pen pen{seed, checked("streams", streams, {count}), position, checked("last", last, {count}), checked("states", states, {count}),
-          checked("ended", ended, {count})};
+          checked("ended", ended, {count}), record_end};
   check_ids("last", pen.last, count, net.symbols);
   require(temperature >= 0 && top_k >= 0 && top_p > 0 && min_p >= 0 && min_p <= 1, "a filter is out of range");
   Choice choice{temperature, top_p, min_p, top_k, allowed ? checked("allowed", *allowed, {net.symbols}) : nullptr, {}};
@@ -163,7 +163,7 @@ void bind_sampler(nb::module_& module) {
       .def("write", &write,
            "h"_a.noconvert(), "c"_a.noconvert().none(), "last"_a.noconvert(), "states"_a.noconvert(), "ended"_a.noconvert(), "seed"_a,
            "streams"_a.noconvert(), "position"_a, "temperature"_a, "top_k"_a, "top_p"_a, "min_p"_a, "allowed"_a.noconvert().none(),
-           "automaton"_a.none(), "out"_a.noconvert())
+           "automaton"_a.none(), "record_end"_a, "out"_a.noconvert())
       .def("read", &read, "ids"_a.noconvert(), "h"_a.noconvert(), "c"_a.noconvert().none(), "logits"_a.noconvert().none())
       .def("score", &score, "ids"_a.noconvert(), "targets"_a.noconvert(), "h"_a.noconvert(), "c"_a.noconvert().none(), "nats"_a.noconvert())
       .def_prop_rw("threads", [](const Sampler& self) { return self.threads; },

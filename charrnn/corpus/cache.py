@@ -1,0 +1,190 @@
+"""Encoded texts that are kept, so that the second time nothing has to be read.
+
+    $XDG_CACHE_HOME/charrnn/texts (or ~/.cache/charrnn/texts)
+      CONTENT.ids     the ids of one text; CONTENT is a hash of it and of what its ids depend on
+      STATUS.json     which of them a list of files gave; STATUS is a hash of the files' devices,
+                      inodes, sizes and modification times, and of how they were read
+      lock            held while a text is being encoded
+
+Files that have another status than before are read once more; if they still hold the same text, its
+ids are there. Everything is written beside and renamed, so a crash leaves nothing half-written but
+a `.part` file, which the next one to hold the lock removes.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from charrnn.corpus import ids_file
+from charrnn.corpus.compression import compression
+from charrnn.corpus.ids_file import FORMAT_VERSION, UNFINISHED, EncodedText
+from charrnn.corpus.lock import held
+from charrnn.corpus.progress import Report
+from charrnn.corpus.source import TextFile
+from charrnn.corpus.text import TextConfig
+from charrnn.errors import CorpusError
+from charrnn.vocabulary import Ids, Vocabulary
+
+VARIABLE = "XDG_CACHE_HOME"
+_ENTRY = re.compile(r"[0-9a-f]{32}\.ids")
+
+
+@dataclass(frozen=True, eq=False)
+class Remembered:
+    """What reading some files gave the last time."""
+
+    text: EncodedText
+    passed_over: tuple[str, ...]
+    """Files in folders that were no text."""
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """One text that is kept."""
+
+    path: Path
+    names: tuple[str, ...]
+    """The files that it came from, as they were called."""
+    num_ids: int
+    """0 if the entry is damaged."""
+    vocab_size: int
+    size: int
+    """Bytes on the disk."""
+
+
+class Cache:
+    """The cache in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def content_path(self, sha256: str, config: TextConfig) -> Path:
+        """Where the ids of the text with this hash are, or would be."""
+        key = _hash([FORMAT_VERSION, sha256, config.as_bytes, config.min_count])
+        return self.folder / f"{key}.ids"
+
+    def open_content(self, sha256: str, config: TextConfig) -> EncodedText | None:
+        """The ids of the text with this hash, if they are kept and whole."""
+        with suppress(CorpusError):
+            text = ids_file.open_ids(self.content_path(sha256, config))
+            if text.sha256 == sha256:
+                return text
+        return None
+
+    def store(
+        self,
+        config: TextConfig,
+        vocabulary: Vocabulary,
+        num_ids: int,
+        sha256: str,
+        pieces: Iterable[Ids],
+    ) -> EncodedText:
+        """Keep the ids of a text and open them. Raises CorpusError if there is no room."""
+        path = self.content_path(sha256, config)
+        try:
+            ids_file.write(path, vocabulary, num_ids, sha256, pieces)
+        except OSError as error:
+            raise CorpusError(
+                f"cannot keep the text's ids in {str(self.folder)!r}: {error.strerror or error}; "
+                f"${VARIABLE} puts the cache elsewhere"
+            ) from error
+        return ids_file.open_ids(path)
+
+    def find(self, status: str) -> Remembered | None:
+        """What files of this status gave, if it is kept and whole."""
+        try:
+            record = json.loads(self._status_path(status).read_text(encoding="utf-8"))
+            if _ENTRY.fullmatch(record["entry"]) is None:
+                return None
+            text = ids_file.open_ids(self.folder / record["entry"])
+            return Remembered(text, tuple(map(str, record["passed_over"])))
+        except (OSError, ValueError, KeyError, TypeError, CorpusError):
+            return None
+
+    def remember(
+        self, status: str, entry: Path, names: Sequence[str], passed_over: Sequence[str]
+    ) -> None:
+        """Note what files of this status gave. Without room for that, nothing is lost but time."""
+        record = {"entry": entry.name, "names": names, "passed_over": passed_over}
+        path = self._status_path(status)
+        beside = path.with_name(f".{path.stem}.{os.getpid()}{UNFINISHED}")
+        with suppress(OSError):
+            beside.write_text(json.dumps(record), encoding="utf-8")
+            beside.replace(path)
+
+    @contextmanager
+    def locked(self, report: Report) -> Iterator[None]:
+        """Hold the lock, so that of two processes with the same text one encodes it."""
+        with ExitStack() as stack:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                lock = held(self.folder / "lock", "encoding a text", report)
+                if stack.enter_context(lock):
+                    for path in self.folder.glob(f".*{UNFINISHED}"):
+                        path.unlink(missing_ok=True)
+            except OSError as error:
+                raise CorpusError(
+                    f"cannot use the cache folder {str(self.folder)!r}: "
+                    f"{error.strerror or error}; ${VARIABLE} puts it elsewhere"
+                ) from error
+            yield
+
+    def entries(self) -> list[CacheEntry]:
+        """Every text that is kept, the newest first."""
+        names: dict[str, set[str]] = {}
+        for path in self.folder.glob("*.json"):
+            with suppress(OSError, ValueError, KeyError, TypeError):
+                record = json.loads(path.read_text(encoding="utf-8"))
+                names.setdefault(record["entry"], set()).update(map(str, record["names"]))
+        found = sorted(
+            self.folder.glob("*.ids"), key=lambda path: path.stat().st_mtime_ns, reverse=True
+        )
+        return [_entry(path, tuple(sorted(names.get(path.name, ())))) for path in found]
+
+    def clear(self, report: Report) -> int:
+        """Remove everything that is kept; return how many bytes that was."""
+        freed = 0
+        if self.folder.is_dir():
+            with self.locked(report):
+                for path in [*self.folder.glob("*.ids"), *self.folder.glob("*.json")]:
+                    freed += path.stat().st_size
+                    path.unlink(missing_ok=True)
+        return freed
+
+    def _status_path(self, status: str) -> Path:
+        return self.folder / f"{status}.json"
+
+
+def default_cache() -> Cache:
+    """The user's own cache. Raises CorpusError if there is no place for one."""
+    base = os.environ.get(VARIABLE, "")
+    try:
+        root = Path(base) if Path(base).is_absolute() else Path.home() / ".cache"
+    except RuntimeError as error:
+        raise CorpusError(f"no home folder for the cache; ${VARIABLE} names a folder") from error
+    return Cache(root / "charrnn" / "texts")
+
+
+def status_of(files: Sequence[TextFile], config: TextConfig) -> str:
+    """A hash of everything that tells, without reading, that files are as they were before."""
+    found = [(file.status, file.wanted, compression(file.name)) for file in files]
+    return _hash([FORMAT_VERSION, asdict(config), found])
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _entry(path: Path, names: tuple[str, ...]) -> CacheEntry:
+    size = path.stat().st_size
+    try:
+        text = ids_file.open_ids(path)
+    except CorpusError:
+        return CacheEntry(path, names, 0, 0, size)
+    return CacheEntry(path, names, len(text.ids), len(text.vocabulary), size)

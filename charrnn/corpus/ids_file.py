@@ -1,0 +1,130 @@
+"""A text's ids in a file that is mapped into memory, whatever its size.
+
+    8 bytes      length of the header, little-endian
+    header       canonical JSON, padded with spaces to a multiple of 64 bytes
+    the rest     the ids, little-endian, in the smallest unsigned type that holds them
+
+The header holds the vocabulary, the number of ids, the text's SHA-256 and a checksum of itself, so
+opening reads a few kilobytes. Ids are checked against the vocabulary when they are used.
+"""
+
+import hashlib
+import json
+import mmap
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from charrnn.corpus.symbols import ids_type
+from charrnn.errors import CorpusError, VocabularyError
+from charrnn.vocabulary import Ids, Vocabulary
+
+FORMAT = "charrnn-ids"
+FORMAT_VERSION = 1
+UNFINISHED = ".part"
+_ALIGNMENT = 64
+_LONGEST_HEADER = 1 << 25
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedText:
+    """A whole text as ids."""
+
+    vocabulary: Vocabulary
+    ids: Ids
+    """(N,) every symbol of the text, in order; on the disk, read where it is looked at."""
+    sha256: str
+    """Of the text as UTF-8, or of the bytes as they are."""
+
+
+def write(
+    path: Path, vocabulary: Vocabulary, num_ids: int, sha256: str, pieces: Iterable[Ids]
+) -> None:
+    """Write `num_ids` ids beside `path`, flush them to the disk, and rename into place.
+
+    Raises OSError if there is no room, CorpusError if the pieces hold more ids or fewer: the text
+    has changed while it was read.
+    """
+    beside = path.with_name(f".{path.stem}.{os.getpid()}{UNFINISHED}")
+    try:
+        with beside.open("wb") as file:
+            _write(file, vocabulary, num_ids, sha256, pieces)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _write(
+    file: BinaryIO, vocabulary: Vocabulary, num_ids: int, sha256: str, pieces: Iterable[Ids]
+) -> None:
+    header: dict[str, Any] = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "characters": vocabulary.characters,
+        "is_bytes": vocabulary.is_bytes,
+        "num_ids": num_ids,
+        "sha256": sha256,
+    }
+    text = _canonical({**header, "checksum": _checksum(header)}).encode("utf-8", "surrogatepass")
+    length = -(-(8 + len(text)) // _ALIGNMENT) * _ALIGNMENT - 8
+    file.write(length.to_bytes(8, "little") + text.ljust(length))
+    written = 0
+    for piece in pieces:
+        file.write(piece.data)
+        written += len(piece)
+    if written != num_ids:
+        raise CorpusError("the text changed while it was read; try again")
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def open_ids(path: Path) -> EncodedText:
+    """Map the ids in `path` into memory.
+
+    Raises CorpusError if it is missing, damaged, or not of the format or size that it says.
+    """
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            length = int.from_bytes(file.read(8), "little")
+            if length > min(_LONGEST_HEADER, size - 8):
+                raise ValueError("its header has no end")
+            header = json.loads(file.read(length))
+            checksum = header.pop("checksum")
+            if checksum != _checksum(header):
+                raise ValueError("its header's checksum does not agree")
+            if (header["format"], header["format_version"]) != (FORMAT, FORMAT_VERSION):
+                raise ValueError(f"format {header['format']!r} {header['format_version']!r}")
+            vocabulary = Vocabulary(header["characters"], is_bytes=header["is_bytes"])
+            dtype = ids_type(len(vocabulary)).newbyteorder("<")
+            start, count = 8 + length, int(header["num_ids"])
+            if count < 1 or size != start + count * dtype.itemsize:
+                raise ValueError(f"{size} bytes are too many or too few for {count} ids")
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            ids = np.frombuffer(mapped, dtype, count, start)
+            return EncodedText(vocabulary, ids, str(header["sha256"]))
+    except OSError as error:
+        raise CorpusError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, VocabularyError) as error:
+        raise CorpusError(f"{str(path)!r} is damaged or not a file of ids: {error}") from error
+
+
+def check_ids(ids: Ids, vocab_size: int) -> None:
+    """Raise CorpusError if an id is not the vocabulary's: the file it came from is damaged."""
+    if len(ids) and (largest := int(ids.max())) >= vocab_size:
+        raise CorpusError(
+            f"the text's ids are damaged: {largest} in a vocabulary of {vocab_size}; "
+            "`charrnn corpus cache --clear` makes room for good ones"
+        )
+
+
+def _canonical(header: dict[str, Any]) -> str:
+    return json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _checksum(header: dict[str, Any]) -> str:
+    return hashlib.sha256(_canonical(header).encode("utf-8", "surrogatepass")).hexdigest()
