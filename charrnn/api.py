@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -13,7 +14,7 @@ from charrnn.corpus.encoded import MIN_SPLIT, EncodedCorpus, SplitConfig, SplitN
 from charrnn.corpus.progress import Note, Report, silent
 from charrnn.corpus.reading import read_sources
 from charrnn.corpus.source import Source
-from charrnn.errors import CorpusError, RunError, UsageError
+from charrnn.errors import CharRNNError, CorpusError, RunError, UsageError
 from charrnn.run_folder import RunFolder
 from charrnn.scoring import Evaluation
 from charrnn.trained import Model, load
@@ -134,12 +135,12 @@ def train(
         splits=encoded.splits,
     )
     plan, notes = make_plan(request, encoded, corpus_plan, clock)
-    folder = run_folder.create(run_name, explicit=name is not None, replace=replace)
-    if read_once:
-        _keep_ids(encoded, folder)
-    sealed_file.write_atomically(folder.plan, plan.to_json().encode())
     notes = (*reading.notes, *notes)
-    return _carry_out(TrainingRun(plan, encoded, folder, clock, notes), on_event, stop)
+    folder = run_folder.create(run_name, explicit=name is not None, replace=replace)
+    with folder.locked():
+        folder.clear()
+        _write_plan(plan, encoded, folder, with_ids=read_once)
+        return _carry_out(TrainingRun(plan, encoded, folder, clock, notes), on_event, stop)
 
 
 def resume(
@@ -155,18 +156,36 @@ def resume(
     """
     clock = elapsed or _stopwatch()
     folder = run_folder.find_run(name)
-    plan = _read_plan(folder.plan)
-    encoded = _read_again(plan, folder, on_event or silent)
-    if encoded.sha256 != plan.corpus.sha256:
-        raise CorpusError(
-            f"the text of run {name!r} has changed; it cannot be resumed, only trained anew"
-        )
+    with folder.locked():
+        plan = _read_plan(folder.plan)
+        encoded = _read_again(plan, folder, on_event or silent)
+        if (encoded.sha256, len(encoded.ids), len(encoded.vocabulary)) != (
+            plan.corpus.sha256,
+            plan.corpus.num_symbols,
+            plan.model.vocab_size,
+        ):
+            raise CorpusError(
+                f"the text of run {name!r} has changed; it cannot be resumed, only trained anew"
+            )
 
-    from charrnn.training.run import TrainingRun
+        from charrnn.training.run import TrainingRun
 
-    run = TrainingRun(plan, encoded, folder, clock)
-    run.resume()
-    return _carry_out(run, on_event, stop)
+        run = TrainingRun(plan, encoded, folder, clock)
+        run.resume()
+        return _carry_out(run, on_event, stop)
+
+
+def _write_plan(plan: Plan, corpus: EncodedCorpus, folder: RunFolder, *, with_ids: bool) -> None:
+    """Write what a run begins with; a folder without a plan is not left behind."""
+    try:
+        if with_ids:
+            _keep_ids(corpus, folder)
+        sealed_file.write_atomically(folder.plan, plan.to_json().encode())
+    except CharRNNError:
+        with suppress(OSError):
+            folder.clear()
+            folder.path.rmdir()
+        raise
 
 
 def _keep_ids(corpus: EncodedCorpus, folder: RunFolder) -> None:

@@ -10,7 +10,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,26 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise CheckpointError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
     finally:
         if temporary is not None:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def keep_as(path: Path, other: Path) -> None:
+    """Let `other` be the file that `path` is now, replacing what it was. Raises CheckpointError."""
+    beside = other.with_name(f".{other.name}.{os.getpid()}")
+    try:
+        try:
+            beside.unlink(missing_ok=True)
+            beside.hardlink_to(path)
+        except OSError:  # no such thing on this file system
+            write_atomically(other, path.read_bytes())
+        else:
+            beside.replace(other)
+    except OSError as error:
+        raise CheckpointError(f"cannot write {str(other)!r}: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 class SealedFile:

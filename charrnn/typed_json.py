@@ -32,8 +32,9 @@ def typed(name: str, value: Any, hint: Any) -> Any:
 
     A list becomes the tuple, an object the record that it stands for.
     """
-    if isinstance(hint, type) and is_dataclass(hint):
-        return make_record(hint, value)
+    for kind in (hint, *get_args(hint)):
+        if isinstance(kind, type) and is_dataclass(kind) and (type(value) is dict or kind is hint):
+            return make_record(kind, value)
     if not _fits(value, hint):
         shown = hint.__name__ if isinstance(hint, type) else str(hint)
         raise ValueError(f"{name!r} is {_shortened(value)}, not {shown}")

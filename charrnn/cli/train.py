@@ -217,7 +217,7 @@ def train(
         typer.Option(
             parser=parse_size,
             metavar="N",
-            help="Steps between evaluations and saves.",
+            help="Steps between evaluations.",
             show_default="a tenth of the run",
             rich_help_panel=TRAINING,
         ),
@@ -240,6 +240,15 @@ def train(
             help="Evaluations without a better model before training stops; 0: never.",
             show_default=str(TrainingConfig.patience),
             rich_help_panel=STOPPING,
+        ),
+    ] = None,
+    save_every: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME|STEPS",
+            help="Between saves: 30s, 5m, 2h, or steps; each evaluation saves, too.",
+            show_default=TrainingConfig.save_every,
+            rich_help_panel=RUN,
         ),
     ] = None,
     val_frac: Annotated[

@@ -48,6 +48,7 @@ class TrainingRequest:
     eval_every: int | None = None
     eval_chars: int | None = None
     patience: int | None = None
+    save_every: str | None = None
     seed: int | None = None
     engine: str | None = None
     precision: str | None = None
