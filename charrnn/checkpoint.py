@@ -128,7 +128,8 @@ def read(path: Path) -> Checkpoint:
         checkpoint = _described(header)
         _check_layout(sealed.layout, checkpoint.config)
     except (ValueError, KeyError, TypeError, AttributeError, CharRNNError) as error:
-        raise CheckpointError(f"{str(path)!r} is inconsistent: {error}") from error
+        reason = str(error)[: sealed_file.LONGEST_REASON]
+        raise CheckpointError(f"{str(path)!r} is inconsistent: {reason}") from error
     checkpoint = replace(checkpoint, weights=sealed.tensors())
     for name, tensor in checkpoint.weights.items():
         if not np.isfinite(tensor).all():
@@ -155,6 +156,9 @@ def _described(header: dict[str, Any]) -> Checkpoint:
             f"{len(checkpoint.vocabulary)} characters for a vocab_size of "
             f"{checkpoint.config.vocab_size}"
         )
+    losses = checkpoint.losses
+    if (losses.val_nats is None) != (losses.val_characters is None):
+        raise ValueError("'val_nats' and 'val_characters' belong together")
     return checkpoint
 
 

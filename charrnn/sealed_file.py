@@ -29,6 +29,8 @@ Layout = dict[str, tuple[str, tuple[int, ...]]]
 KEY = "charrnn"
 LONGEST_HEADER = 1 << 23
 """Bytes; the whole of Unicode as a vocabulary takes about half of it."""
+LONGEST_REASON = 200
+"""Characters of what a library says of a bad file; some repeat the file."""
 NUMPY_TYPES = {"F32": "<f4", "I64": "<i8", "U8": "|u1"}
 """The tensor types that charrnn writes, by safetensors' names; others keep their own."""
 _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
@@ -196,7 +198,7 @@ def _what_is_wrong(path: Path, error: Exception) -> str:
             "is a pickle (PyTorch's own format): opening one can run code, so charrnn never does; "
             "it reads the model.safetensors that `charrnn train` writes"
         )
-    reason = " ".join(str(error).split()) or type(error).__name__
+    reason = " ".join(str(error)[:LONGEST_REASON].split()) or type(error).__name__
     return f"is damaged or not a charrnn file: {reason}"
 
 

@@ -136,7 +136,8 @@ def read(path: Path, layout: Layout, corpus_sha256: str) -> Saved:
             different = sorted(set(sealed.layout.items()) ^ set(layout.items()))
             raise ValueError(f"tensor {different[0][0]!r:.60} is missing, or not of the same shape")
     except (ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{str(path)!r} does not fit this run: {error}") from error
+        reason = str(error)[: sealed_file.LONGEST_REASON]
+        raise RunError(f"{str(path)!r} does not fit this run: {reason}") from error
     saved = Saved(state, sealed.tensors())
     if not saved.is_finite():
         raise RunError(f"{str(path)!r} does not fit this run: it holds numbers that are not finite")
