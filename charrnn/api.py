@@ -1,5 +1,6 @@
 """What Python users and the command line both call. Only training imports torch, when called."""
 
+import dataclasses
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from charrnn.run_folder import RunFolder
 from charrnn.scoring import Evaluation
 from charrnn.trained import Model, load
 from charrnn.training.events import Event, StopRequest
+from charrnn.training.fine_tuning import REASON, TAKEN, Start
 from charrnn.training.plan import CorpusPlan, Plan, TrainingRequest
 
 if TYPE_CHECKING:
@@ -109,6 +111,9 @@ def train(
     clock = elapsed or _stopwatch()
     arguments = _arguments(corpus)
     request = TrainingRequest(**options)
+    start = None if request.init_from is None else Start.load(request.init_from)
+    if start is not None:
+        request = start.taken_over(request)
     if replace and name is None:
         raise UsageError("--replace needs the --name of the run to write over")
     report = on_event or silent
@@ -136,11 +141,15 @@ def train(
     )
     plan, notes = make_plan(request, encoded, corpus_plan, clock)
     notes = (*reading.notes, *notes)
+    if start is not None:
+        reasons = {**plan.reasons, **dict.fromkeys(TAKEN, REASON)}
+        plan = dataclasses.replace(plan, init=start.initial, reasons=reasons)
+        notes = (*notes, start.report(encoded.vocabulary))
     folder = run_folder.create(run_name, explicit=name is not None, replace=replace)
     with folder.locked():
         folder.clear()
         _write_plan(plan, encoded, folder, with_ids=read_once)
-        return _carry_out(TrainingRun(plan, encoded, folder, clock, notes), on_event, stop)
+        return _carry_out(TrainingRun(plan, encoded, folder, clock, notes, start), on_event, stop)
 
 
 def resume(
@@ -170,7 +179,10 @@ def resume(
 
         from charrnn.training.run import TrainingRun
 
-        run = TrainingRun(plan, encoded, folder, clock)
+        start = None
+        if plan.init is not None and not folder.training.exists():  # else its state tells all
+            start = Start.again(plan.init)
+        run = TrainingRun(plan, encoded, folder, clock, start=start)
         run.resume()
         return _carry_out(run, on_event, stop)
 

@@ -36,7 +36,7 @@ STAIRCASE = [
     ["training.config"],
     ["training.plan", "training.recipe"],
     ["training.events"],
-    ["training.saves", "training.metrics"],
+    ["training.saves", "training.metrics", "training.fine_tuning"],
     ["engines.interface", "engines.reference", "engines.torch_kernels"],
     ["engines.native_kernels", "engines.choice"],
     ["model.char_rnn"],

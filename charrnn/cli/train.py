@@ -76,6 +76,14 @@ def train(
             rich_help_panel=STOPPING,
         ),
     ] = None,
+    init_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Start from a model: go on learning, from another text.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
     cell: Annotated[
         CellName | None,
         typer.Option(

@@ -39,6 +39,7 @@ from charrnn.training.events import (
     StepReport,
     StopRequest,
 )
+from charrnn.training.fine_tuning import Start
 from charrnn.training.metrics import Metrics
 from charrnn.training.plan import Plan
 from charrnn.training.saves import Best, Machine, RunState, Saved
@@ -79,8 +80,9 @@ class TrainingRun:
         folder: RunFolder,
         elapsed: Callable[[], float],
         notes: tuple[str, ...] = (),
+        start: Start | None = None,
     ) -> None:
-        """`elapsed()` is the age of the command in seconds."""
+        """`elapsed()` is the age of the command in seconds; `start` has the first weights."""
         self.plan = plan
         self.folder = folder
         torch.set_num_threads(plan.training.threads)
@@ -90,6 +92,9 @@ class TrainingRun:
         self._vocabulary = corpus.vocabulary
         training = plan.training
         self._trainer = Trainer(corpus.split("train"), plan.model, plan.optimizer, training)
+        if start is not None:
+            model = self._trainer.model
+            model.load_weights(start.remapped(corpus.vocabulary, model.weights()))
         engine = make_engine(training.engine, "fp32", training.threads)
         self._scorer = TorchScorer(self._trainer.model, engine)
         self._best: Best | None = None
@@ -118,6 +123,8 @@ class TrainingRun:
             yield self._over("already finished", self._best.val_nats if self._best else None)
             return
         yield RunStarted(self.plan, self.folder.path, trainer.step_count, self._notes)
+        if self.plan.init is not None and self._saved_step is None:
+            self._save_evaluated()  # from here on that model is not needed any more
         self._begin_timing()
         while (reason := self._reason_to_stop(stop)) is None:
             try:
