@@ -41,7 +41,7 @@ STAIRCASE = [
     ["engines.native_kernels", "engines.choice"],
     ["model.char_rnn"],
     ["training.dropout", "training.optimizer", "training.evaluation", "training.timing"],
-    ["training.trainer"],
+    ["training.trainer", "training.snapshot"],
     ["training.planning", "training.run", "training.benchmark"],
     ["api"],
     [

@@ -9,22 +9,16 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
-from importlib.metadata import version
+from dataclasses import replace
 from typing import Literal
 
 import torch
 
 from charrnn import checkpoint
-from charrnn.checkpoint import Checkpoint, CorpusRecord, Losses
 from charrnn.corpus.encoded import EncodedCorpus
 from charrnn.engines.choice import instruction_sets, make_engine
-from charrnn.engines.config import SAMPLING_PRECISIONS
 from charrnn.errors import CheckpointError, RunError
-from charrnn.native_inference import make_network
 from charrnn.run_folder import RunFolder
-from charrnn.sampling.config import SamplingConfig
-from charrnn.sampling.generator import make_writer
 from charrnn.scoring import Score, evaluate, score_sampled
 from charrnn.training import saves
 from charrnn.training.evaluation import TorchScorer
@@ -35,7 +29,6 @@ from charrnn.training.events import (
     RolledBack,
     RunFinished,
     RunStarted,
-    SampleReport,
     StepReport,
     StopRequest,
 )
@@ -43,10 +36,9 @@ from charrnn.training.fine_tuning import Start
 from charrnn.training.metrics import Metrics
 from charrnn.training.plan import Plan
 from charrnn.training.saves import Best, Machine, RunState, Saved
+from charrnn.training.snapshot import judge_precisions, make_checkpoint, write_sample
 from charrnn.training.trainer import Trainer
 
-SAMPLE_CHARACTERS = 160
-SAMPLE_TEMPERATURE = 0.8
 DEADLINE_SLACK = 0.04
 """Fraction of the budget by which a run that turned out slower than calibrated may go over."""
 
@@ -126,17 +118,19 @@ class TrainingRun:
         if self.plan.init is not None and self._saved_step is None:
             self._save_evaluated()  # from here on that model is not needed any more
         self._begin_timing()
-        while (reason := self._reason_to_stop(stop)) is None:
+        while True:
             try:
-                yield from self._step()
+                while (reason := self._reason_to_stop(stop)) is None:
+                    yield from self._step()
+                if reason != "interrupted" and self._evaluated_step != trainer.step_count:
+                    yield self._evaluate()
+                break
             except _DivergedError as found:
                 yield self._roll_back(found.nats)
         if reason == "interrupted":
             self._save_interrupted()
             yield self._over(reason, self._best.val_nats if self._best else None)
             return
-        if self._evaluated_step != trainer.step_count:
-            yield self._evaluate()
         final = self._evaluate_best()
         yield final
         yield self._over(reason, final.val_nats, final.windows_nats)
@@ -157,7 +151,13 @@ class TrainingRun:
             yield self._report()
         if trainer.step_count % training.eval_every == 0:
             yield self._evaluate()
-            yield self._sample()
+            yield write_sample(
+                self.plan,
+                self._vocabulary,
+                trainer.model.weights(),
+                trainer.step_count,
+                self._record_end,
+            )
         elif self._is_save_due():
             self._save_progress()
 
@@ -294,7 +294,7 @@ class TrainingRun:
         both = evaluate(self._scorer, self._validation[: self.plan.final_chars])
         score, windows_nats = both.carried, both.windows.nats_per_char
         losses = replace(
-            self._judge_precisions(best),
+            judge_precisions(self.plan, best, self._validation),
             val_nats=score.nats_per_char,
             val_characters=score.characters,
             val_carried=True,
@@ -313,18 +313,6 @@ class TrainingRun:
         self._save_evaluated()
         return report
 
-    def _judge_precisions(self, best: Checkpoint) -> Losses:
-        """What sampling at each precision costs, all measured on the same text."""
-        if self.plan.precision_chars == 0:
-            return Losses()
-        by_precision: dict[str, float] = {}
-        for precision in SAMPLING_PRECISIONS:
-            threads = self.plan.training.threads
-            network = make_network(best.config, best.weights, precision, threads)
-            score = score_sampled(network, self._validation, self.plan.precision_chars)
-            by_precision[precision] = score.nats_per_char
-        return Losses(by_precision=by_precision, precision_characters=score.characters)
-
     def _eval_report(self, score: Score, *, carried: bool, best: bool) -> EvalReport:
         return EvalReport(
             step=self._trainer.step_count,
@@ -334,19 +322,6 @@ class TrainingRun:
             best=best,
             elapsed_s=self._elapsed(),
         )
-
-    def _sample(self) -> SampleReport:
-        """A few characters; the generator is this sample's own, so the run is not disturbed."""
-        step = self._trainer.step_count
-        network = make_network(self.plan.model, self._trainer.model.weights(), threads=1)
-        config = SamplingConfig(
-            seed=self.plan.training.seed + step,
-            temperature=SAMPLE_TEMPERATURE,
-            length=SAMPLE_CHARACTERS,
-        )
-        start = self._vocabulary.start()
-        writer = make_writer(network, start, config, record_end=self._record_end)
-        return SampleReport(step, self._vocabulary.decode(writer.write(config.length)[:, 0]))
 
     def _save_interrupted(self) -> None:
         """Keep everything, unless that is worthless: then the last evaluation is kept already."""
@@ -433,30 +408,14 @@ class TrainingRun:
             self._metrics.cut(state.metrics_bytes)
 
     def _save_model(self, score: Score | None) -> None:
-        corpus = self.plan.corpus
-        losses = Losses() if score is None else Losses(score.nats_per_char, score.characters)
-        training = {
-            "optimizer": asdict(self.plan.optimizer),
-            "loop": asdict(self.plan.training),
-            "elapsed_s": round(self._elapsed(), 3),
-        }
-        model = Checkpoint(
-            config=self.plan.model,
-            vocabulary=self._vocabulary,
-            weights=self._trainer.model.weights(),
-            corpus=CorpusRecord(
-                corpus.name,
-                corpus.sha256,
-                corpus.num_symbols,
-                corpus.splits.val_frac,
-                corpus.splits.test_frac,
-                corpus.splits.records,
-                corpus.text,
-            ),
-            losses=losses,
-            step=self._trainer.step_count,
-            training=training,
-            versions={"charrnn": version("charrnn"), "torch": str(torch.__version__)},
+        trainer = self._trainer
+        model = make_checkpoint(
+            self.plan,
+            self._vocabulary,
+            trainer.model.weights(),
+            score,
+            trainer.step_count,
+            self._elapsed(),
         )
         with self._writing():
             saves.write_model(self.folder, model)
