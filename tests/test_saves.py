@@ -4,6 +4,7 @@ import errno
 import itertools
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from charrnn.training.config import SaveInterval, TrainingConfig
 from charrnn.training.events import Event, RunStarted, StepReport, StopRequest
 from charrnn.training.run import TrainingRun
 
+FIXTURES = Path(__file__).parent / "fixtures"
 OPTIONS: dict[str, Any] = {
     "hidden_size": 17,
     "embedding_size": 6,
@@ -219,6 +221,15 @@ def test_saving_by_steps_keeps_the_model_usable_from_the_first_save(
         model, notes = resumed(folder.name)
         assert same(model, whole)
         assert notes == ()
+
+
+def test_a_run_that_an_earlier_version_stopped_goes_on() -> None:
+    """The promise of docs/checkpoint-format.md, for all the files of a run."""
+    shutil.copytree(FIXTURES / "stopped_run", "checkpoints/stopped_run")
+    model, notes = resumed("stopped_run")
+    assert recorded_steps("stopped_run")[:8] == [1, 2, 3, 3, 4, 5, 6, 6]
+    assert model.checkpoint.losses.val_carried
+    assert all("not be bit for bit the same run" in note for note in notes)
 
 
 @pytest.mark.parametrize(
