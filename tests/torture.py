@@ -21,8 +21,7 @@ from typing import Any
 
 import numpy as np
 
-import charrnn
-from charrnn import sealed_file
+from charrnn import api, sealed_file
 from charrnn.training import planning, run  # noqa: F401  imported once, before the forks
 from tests.conftest import TEXT
 
@@ -63,9 +62,9 @@ def start(name: str, options: dict[str, Any]) -> int:
     code = FAILED
     try:
         if Path("checkpoints", name, "plan.json").exists():
-            charrnn.resume(name)
+            api.resume(name)
         else:
-            charrnn.train("text.txt", name=name, replace=True, **options)
+            api.train("text.txt", name=name, replace=True, **options)
         code = 0
     except BaseException:
         traceback.print_exc()

@@ -273,8 +273,8 @@ class TrainingRun:
     def _evaluate(self) -> EvalReport:
         """The bounded evaluation; the model is saved if it is the best so far, the state always."""
         score = score_sampled(self._scorer, self._validation, self.plan.training.eval_chars)
-        if not math.isfinite(score.nats):
-            raise _DivergedError(score.nats)
+        if not (math.isfinite(score.nats) and self._trainer.is_finite()):
+            raise _DivergedError(math.nan)
         step = self._trainer.step_count
         self._evaluated_step = step
         best = self._best is None or score.nats_per_char < self._best.val_nats
@@ -339,10 +339,10 @@ class TrainingRun:
 
     def _save_progress(self) -> None:
         """Save between evaluations; before the first, a model too. Raises _DivergedError."""
-        saved = self._now()
-        if not saved.is_finite():
-            raise _DivergedError(math.nan)
         began = time.monotonic()
+        if not self._trainer.is_finite():
+            raise _DivergedError(math.nan)
+        saved = self._now()
         with self._writing():
             if self._best is None:
                 self._save_model(None)
@@ -438,6 +438,8 @@ class TrainingRun:
             if found.evaluated is not None:
                 self._trainer.load_state(found.evaluated.state.trainer, found.evaluated.tensors)
                 self._evaluated = found.evaluated
+            elif self.plan.init is not None:  # where it began is not known any more
+                self._evaluated = found.newest
             self._restore(found.newest)
         except ValueError as error:
             name = self.folder.name

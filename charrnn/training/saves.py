@@ -80,10 +80,6 @@ class Saved:
     state: RunState
     tensors: dict[str, NDArray[Any]]
 
-    def is_finite(self) -> bool:
-        """Whether every number is one."""
-        return all(np.isfinite(tensor).all() for tensor in self.tensors.values())
-
 
 def layout_of(tensors: dict[str, NDArray[Any]]) -> Layout:
     """The types and shapes that a file of these tensors has."""
@@ -139,7 +135,7 @@ def read(path: Path, layout: Layout, corpus_sha256: str) -> Saved:
         reason = str(error)[: sealed_file.LONGEST_REASON]
         raise RunError(f"{str(path)!r} does not fit this run: {reason}") from error
     saved = Saved(state, sealed.tensors())
-    if not saved.is_finite():
+    if not all(np.isfinite(tensor).all() for tensor in saved.tensors.values()):
         raise RunError(f"{str(path)!r} does not fit this run: it holds numbers that are not finite")
     return saved
 

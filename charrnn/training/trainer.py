@@ -178,6 +178,11 @@ class Trainer:
             tensors[name] = tensor.detach().cpu().numpy().copy()
         return asdict(counters), tensors
 
+    def is_finite(self) -> bool:
+        """Whether every number that the next step depends on is one."""
+        parts = [*self._carried, self._nats, *(tensor for _, tensor in self._learned())]
+        return all(bool(torch.isfinite(part).all()) for part in parts)
+
     def _learned(self) -> Iterator[tuple[str, Tensor]]:
         """The parameters and the optimizer's two moments of each, by name."""
         optimizer = self._optimizer
