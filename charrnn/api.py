@@ -13,7 +13,7 @@ from charrnn.corpus import ids_file, source
 from charrnn.corpus.catalogue import find_entry
 from charrnn.corpus.encoded import MIN_SPLIT, EncodedCorpus, SplitConfig, SplitName
 from charrnn.corpus.progress import Note, Report, silent
-from charrnn.corpus.reading import read_sources
+from charrnn.corpus.reading import Reading, read_sources
 from charrnn.corpus.source import Source
 from charrnn.errors import CharRNNError, CorpusError, RunError, UsageError
 from charrnn.run_folder import RunFolder
@@ -77,18 +77,28 @@ def fetch_corpus(name: str, *, report: Report = silent) -> Path:
     return download(entry, source.CORPORA, report)
 
 
-def describe(corpus: Corpus, *, report: Report = silent, **options: Any) -> "Statistics":
-    """What a text is made of; `options` are those that say how it is read, as in TextConfig.
+def describe(
+    corpus: Corpus, *, report: Report = silent, **options: Any
+) -> tuple["Statistics", Plan | None]:
+    """What a text is made of, and the plan that `train` would make for it; None if it is too short.
 
-    Raises UsageError for a value out of range, CorpusError for what cannot be read.
+    `options` are those of `train`. Raises UsageError for a value out of range, CorpusError for what
+    cannot be read.
     """
     from charrnn.corpus import statistics
 
-    config = TrainingRequest(**options).text_config()
-    reading = read_sources(_located(_arguments(corpus), report), config, report=report)
+    clock = _stopwatch()
+    request, arguments = TrainingRequest(**options), _arguments(corpus)
+    sources = _located(arguments, report)
+    reading = read_sources(sources, request.text_config(), report=report)
     for note in reading.notes:
         report(Note(note))
-    return statistics.describe(reading.text, report)
+    found = statistics.describe(reading.text, report)
+    try:
+        encoded = _encoded(reading, sources, request)
+    except CorpusError:
+        return found, None
+    return found, _planned(request, arguments, sources, encoded, clock)[0]
 
 
 def train(
@@ -121,25 +131,12 @@ def train(
     run_name = sources[0].stem if name is None else run_folder.check_name(name)
     if name is not None and not replace:
         run_folder.check_free(run_name)
-    text_config = request.text_config()
-    reading = read_sources(sources, text_config, report=report, stdin=stdin)
-    corpus_name = source.name_of(sources)
-    encoded = EncodedCorpus.from_encoded(reading.text, corpus_name, request.split_config())
+    reading = read_sources(sources, request.text_config(), report=report, stdin=stdin)
+    encoded = _encoded(reading, sources, request)
 
-    from charrnn.training.planning import make_plan
     from charrnn.training.run import TrainingRun
 
-    read_once = any(one.is_read_once for one in sources)
-    corpus_plan = CorpusPlan(
-        name=corpus_name,
-        arguments=tuple(arguments),
-        sources=() if read_once else tuple(map(_absolute, sources)),
-        text=text_config,
-        sha256=encoded.sha256,
-        num_symbols=len(encoded.ids),
-        splits=encoded.splits,
-    )
-    plan, notes = make_plan(request, encoded, corpus_plan, clock)
+    plan, notes = _planned(request, arguments, sources, encoded, clock)
     notes = (*reading.notes, *notes)
     if start is not None:
         reasons = {**plan.reasons, **dict.fromkeys(TAKEN, REASON)}
@@ -148,8 +145,38 @@ def train(
     folder = run_folder.create(run_name, explicit=name is not None, replace=replace)
     with folder.locked():
         folder.clear()
-        _write_plan(plan, encoded, folder, with_ids=read_once)
+        _write_plan(plan, encoded, folder, with_ids=not plan.corpus.sources)
         return _carry_out(TrainingRun(plan, encoded, folder, clock, notes, start), on_event, stop)
+
+
+def _encoded(
+    reading: Reading, sources: Sequence[Source], request: TrainingRequest
+) -> EncodedCorpus:
+    name = source.name_of(sources)
+    return EncodedCorpus.from_encoded(reading.text, name, request.split_config())
+
+
+def _planned(
+    request: TrainingRequest,
+    arguments: Sequence[str],
+    sources: Sequence[Source],
+    encoded: EncodedCorpus,
+    clock: Clock,
+) -> tuple[Plan, tuple[str, ...]]:
+    """The plan and notes for the user. Imports torch."""
+    from charrnn.training.planning import make_plan
+
+    read_once = any(one.is_read_once for one in sources)
+    corpus_plan = CorpusPlan(
+        name=encoded.name,
+        arguments=tuple(arguments),
+        sources=() if read_once else tuple(map(_absolute, sources)),
+        text=request.text_config(),
+        sha256=encoded.sha256,
+        num_symbols=len(encoded.ids),
+        splits=encoded.splits,
+    )
+    return make_plan(request, encoded, corpus_plan, clock)
 
 
 def resume(
@@ -256,7 +283,7 @@ def _read_again(plan: Plan, folder: RunFolder, report: Report) -> EncodedCorpus:
 
 def _read_plan(path: Path) -> Plan:
     try:
-        return Plan.from_json(path.read_text(encoding="utf-8"))
+        return Plan.from_json(path.read_text(encoding="utf-8", errors="replace"))
     except OSError as error:
         raise RunError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
 

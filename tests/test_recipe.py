@@ -6,8 +6,8 @@ from charrnn.model.config import ModelConfig
 from charrnn.training.recipe import (
     CHARS_PER_PARAMETER,
     WIDTHS,
-    choose_drops,
     choose_rate,
+    choose_restraint,
     choose_width,
 )
 
@@ -38,12 +38,13 @@ def test_more_time_never_makes_a_model_narrower() -> None:
     assert (widths[0], widths[-1]) == (WIDTHS[0], WIDTHS[-1])
 
 
-def test_the_more_often_a_text_is_read_the_more_is_dropped() -> None:
-    drops = [choose_drops(epochs) for epochs in (0.1, 2, 5, 10, 20, 50, 1e6)]
-    assert [one.dropout for one in drops] == sorted(one.dropout for one in drops)
-    assert [one.weight_drop for one in drops] == sorted(one.weight_drop for one in drops)
-    assert drops[0].weight_drop == 0 < drops[-1].weight_drop
-    assert drops[0].dropout < drops[-1].dropout
+def test_the_more_often_a_text_is_read_the_more_a_model_is_restrained() -> None:
+    found = [choose_restraint(epochs) for epochs in (0.1, 2, 5, 10, 20, 50, 1e6)]
+    for name in ("dropout", "weight_drop", "weight_decay"):
+        values = [getattr(one, name) for one in found]
+        assert values == sorted(values)
+        assert values[0] < values[-1]
+    assert found[0].weight_drop == 0
 
 
 def test_wider_models_learn_at_lower_rates() -> None:

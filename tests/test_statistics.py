@@ -58,7 +58,10 @@ def test_a_long_text_is_measured_on_its_beginning(monkeypatch: pytest.MonkeyPatc
 def test_the_corpus_commands(cli: Run, text_file: Path) -> None:
     found = json.loads(cli("corpus", "stats", "-", "--json", stdin=TEXT.encode()).stdout)
     assert found["num_symbols"] == len(TEXT)
+    assert found["plan"]["model"]["vocab_size"] == len(set(TEXT))
     shown = cli("corpus", "stats", text_file.name).stdout.decode()
+    assert "train would choose" in shown
+    assert "gru 1x" in shown
     assert f"{len(TEXT):,} characters" in shown
     assert found["sha256"] in shown
     assert "the mark to beat" in shown

@@ -78,9 +78,14 @@ def stats(
     quiet: QuietOption = False,
     color: ColorOption = Color.AUTO,
 ) -> None:
-    """Show what a text is made of, and the bits per character that a compressor needs."""
+    """Show what a text is made of, the bits per character that a compressor needs, and the plan.
+
+    The plan is the one that `charrnn train` would make for it on this machine.
+    """
     from charrnn import api
+    from charrnn.cli.arguments import format_duration
     from charrnn.cli.reading import announce_terminal
+    from charrnn.training.plan import DEFAULT_BUDGET_S
 
     if not quiet:
         announce_terminal(files or ())
@@ -93,9 +98,9 @@ def stats(
         "exclude": exclude,
     }
     with _Shown(quiet) as report:
-        found = api.describe(files or (), report=report, **options)
+        found, plan = api.describe(files or (), report=report, **options)
     if as_json:
-        print(json.dumps(asdict(found)))
+        print(json.dumps(asdict(found) | {"plan": None if plan is None else asdict(plan)}))
         return
     from rich.table import Column, Table
 
@@ -113,6 +118,16 @@ def stats(
     for name, bits in found.compressed.items():
         mark = ", the mark to beat" if bits == min(found.compressed.values()) else ""
         rows.append((name, f"{bits:.4f} bits per {unit}{mark}"))
+    if plan is not None:
+        model, training = plan.model, plan.training
+        rows.append(
+            (
+                "train would choose",
+                f"{model.cell} {model.num_layers}x{model.hidden_size}, dropout {model.dropout:g}, "
+                f"lr {plan.optimizer.lr:g}, {training.steps:,} steps of {training.batch_size} x "
+                f"{training.seq_len} {unit}s, in {format_duration(DEFAULT_BUDGET_S)}",
+            )
+        )
     for label, value in rows:
         table.add_row(f"[bold]{label}[/]", value)
     make_console(sys.stdout, color).print(table)

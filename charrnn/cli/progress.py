@@ -37,7 +37,7 @@ class TrainingDisplay:
         self._console = make_console(sys.stderr, color)
         self._reading = ReadingDisplay()
         self._bar: tqdm[Any] | None = None
-        self._steps = 0
+        self._steps = self._planned = 0
         self._logged = 0
         self._manner = "state carried"
 
@@ -71,7 +71,7 @@ class TrainingDisplay:
 
     def _show_start(self, event: RunStarted) -> None:
         plan = event.plan
-        self._steps = plan.training.steps
+        self._steps = self._planned = plan.training.steps
         if plan.corpus.splits.records is not None:
             self._manner = "each line by itself"
         for note in event.notes:
@@ -94,11 +94,6 @@ class TrainingDisplay:
             )
 
     def _show_pace(self, event: PaceChanged) -> None:
-        how = "faster" if event.steps > self._steps else "slower"
-        self._print(
-            f"{_at(event.step, self._steps, event.elapsed_s)} this machine has become {how}: "
-            f"{event.steps:,} steps instead"
-        )
         self._steps = event.steps
         if self._bar is not None:
             self._bar.total = event.steps
@@ -145,6 +140,11 @@ class TrainingDisplay:
             self._print(f"stopped after step {event.step:,}, everything is saved")
             self._print(f"resume with: charrnn train --resume {name}")
             return
+        if abs(event.step - self._planned) > 0.05 * self._planned and event.reason == "finished":
+            how = "faster" if event.step > self._planned else "slower"
+            self._print(
+                f"{event.step:,} steps instead of {self._planned:,}: this machine became {how}"
+            )
         if event.reason == "deadline":
             self._print(
                 "this machine was slower than measured at the start: stopped at the budget, "

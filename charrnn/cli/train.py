@@ -196,7 +196,7 @@ def train(
             parser=parse_number,
             metavar="X",
             help="Of matrices (AdamW).",
-            show_default=str(OptimizerConfig.weight_decay),
+            show_default=CHOSEN,
             rich_help_panel=TRAINING,
         ),
     ] = None,

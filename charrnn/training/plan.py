@@ -195,8 +195,16 @@ class Plan:
                 init=None if init is None else InitialModel(**init),
                 **values,
             )
-        except (ValueError, KeyError, TypeError, AttributeError, CharRNNError) as error:
-            raise RunError(f"the run's plan.json cannot be read: {error}") from error
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+            CharRNNError,
+        ) as error:
+            reason = str(error)[:200]
+            raise RunError(f"the run's plan.json cannot be read: {reason}") from error
 
 
 def _text_words(config: TextConfig) -> list[str]:

@@ -26,8 +26,8 @@ from charrnn.training.recipe import (
     AS_ASKED,
     MOST_EPOCHS,
     STANDING,
-    choose_drops,
     choose_rate,
+    choose_restraint,
     choose_width,
 )
 from charrnn.training.timing import mean_seconds, median_seconds
@@ -145,14 +145,17 @@ def _choose(
     else:
         reasons["hidden_size"] = AS_ASKED
     epochs = chars_in_time(model) / num_ids
-    drops = choose_drops(epochs)
+    restraint = choose_restraint(epochs)
     if request.dropout is None:
-        model = replace(model, dropout=drops.dropout)
+        model = replace(model, dropout=restraint.dropout)
     if request.weight_drop is None:
-        model = replace(model, weight_drop=drops.weight_drop)
+        model = replace(model, weight_drop=restraint.weight_drop)
+    if request.weight_decay is None:
+        optimizer = replace(optimizer, weight_decay=restraint.weight_decay)
     if request.lr is None:
         optimizer = replace(optimizer, lr=choose_rate(model.hidden_size))
-    reasons["dropout"] = reasons["weight_drop"] = f"the text is read about {epochs:.2g} times"
+    for option in ("dropout", "weight_drop", "weight_decay"):
+        reasons[option] = f"the text is read about {epochs:.2g} times"
     reasons["lr"] = f"for {model.hidden_size} units"
     for option in reasons:
         if getattr(request, option) is not None:

@@ -17,21 +17,22 @@ MOST_EPOCHS = 40.0
 
 
 @dataclass(frozen=True)
-class Drops:
-    """How much is dropped while training, so that a text read often is not learned by heart."""
+class Restraint:
+    """What keeps a model from learning by heart a text that it reads often."""
 
     dropout: float
     weight_drop: float
+    weight_decay: float
 
 
-DROPS = (
-    (3.0, Drops(0.05, 0.0)),
-    (6.0, Drops(0.15, 0.0)),
-    (15.0, Drops(0.3, 0.1)),
-    (30.0, Drops(0.4, 0.3)),
+RESTRAINTS = (
+    (3.0, Restraint(0.05, 0.0, 0.05)),
+    (6.0, Restraint(0.1, 0.0, 0.05)),
+    (12.0, Restraint(0.2, 0.1, 0.1)),
+    (30.0, Restraint(0.3, 0.25, 0.2)),
 )
-"""Up to so many epochs, so much is dropped; beyond the last, MOST_DROPS."""
-MOST_DROPS = Drops(0.5, 0.4)
+"""Up to so many epochs, so much of each; beyond the last, MOST_RESTRAINT."""
+MOST_RESTRAINT = Restraint(0.4, 0.4, 0.3)
 
 RATES = ((256, 0.009), (512, 0.007))
 """Learning rates up to a hidden size; beyond the last, WIDE_RATE."""
@@ -69,9 +70,9 @@ def choose_width(
     return chosen, why
 
 
-def choose_drops(epochs: float) -> Drops:
-    """What to drop in a run that reads its text `epochs` times."""
-    return next((drops for most, drops in DROPS if epochs <= most), MOST_DROPS)
+def choose_restraint(epochs: float) -> Restraint:
+    """What to do in a run that reads its text `epochs` times."""
+    return next((restraint for most, restraint in RESTRAINTS if epochs <= most), MOST_RESTRAINT)
 
 
 def choose_rate(hidden_size: int) -> float:
