@@ -89,33 +89,39 @@ class RunFolder:
         Also removes what a process that was killed has left half-written. Raises RunError if the
         run is held, or cannot be looked at.
         """
-        with _opened(self.path) as descriptor:
-            if fcntl is not None:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError as error:
-                    raise RunError(
-                        f"run {self.name!r} is being trained by another process: "
-                        "stop that one first, or wait for it"
-                    ) from error
-                except OSError:  # a file system without locks
-                    pass
-            for left in self.path.glob(".*.safetensors.*"):
-                with suppress(OSError):
-                    left.unlink()
+        with _lock(self.path):
+            for pattern in (".*.safetensors.*", ".plan.json.*"):
+                for left in self.path.glob(pattern):
+                    with suppress(OSError):
+                        left.unlink()
             yield
 
 
 @contextmanager
-def _opened(folder: Path) -> Iterator[int]:
+def _lock(folder: Path) -> Iterator[None]:
+    if fcntl is None:
+        yield
+        return
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError as error:
         raise RunError(f"cannot open {str(folder)!r}: {error.strerror or error}") from error
     try:
-        yield descriptor
+        with suppress(OSError):  # a file system without locks
+            _take(descriptor, folder)
+        yield
     finally:
         os.close(descriptor)
+
+
+def _take(descriptor: int, folder: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise RunError(
+            f"run {folder.name!r} is being trained by another process: "
+            "stop that one first, or wait for it"
+        ) from error
 
 
 def check_name(name: str) -> str:
