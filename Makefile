@@ -8,7 +8,8 @@ NATIVE := charrnn/engines/native
 SANITIZED := build/native-sanitized
 EMULATED := build/native-emulated
 
-.PHONY: test test-slow demo bench lint types format native-sanitize native-emulate-amx clean
+.PHONY: test test-slow demo bench lint types format native-sanitize native-emulate-amx torture fuzz-files fuzz-loader \
+  clean
 
 test: lint types
 	$(BIN)/python -m pytest
@@ -60,6 +61,18 @@ native-emulate-amx:
 	  --config-settings cmake.define.CHARRNN_EMULATE_AMX=ON --config-settings build-dir=$(EMULATED)/cmake '.[dev]'
 	cp -r tests pyproject.toml $(EMULATED)
 	cd $(EMULATED) && bin/python -m pytest tests/test_native.py
+
+# Two hundred times kill -9 at random moments, each run resumed to its end: not a bit may differ.
+torture: $(READY)
+	$(BIN)/python -m tests.torture --kills 200
+
+# Twenty thousand files that are not in order, and a coverage-guided fuzzer on their readers.
+fuzz-files: $(READY)
+	$(BIN)/python -m tests.fuzz_files --files 20000
+
+fuzz-loader: $(READY)
+	$(BIN)/python -m pip install --quiet atheris
+	$(BIN)/python -m tests.fuzz_loader -max_total_time=120
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -1,8 +1,10 @@
 """What Python users and the command line both call. Only training imports torch, when called."""
 
+import dataclasses
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -13,11 +15,12 @@ from charrnn.corpus.encoded import MIN_SPLIT, EncodedCorpus, SplitConfig, SplitN
 from charrnn.corpus.progress import Note, Report, silent
 from charrnn.corpus.reading import Reading, read_sources
 from charrnn.corpus.source import Source
-from charrnn.errors import CorpusError, RunError, UsageError
+from charrnn.errors import CharRNNError, CorpusError, RunError, UsageError
 from charrnn.run_folder import RunFolder
 from charrnn.scoring import Evaluation
 from charrnn.trained import Model, load
 from charrnn.training.events import Event, StopRequest
+from charrnn.training.fine_tuning import REASON, TAKEN, Start
 from charrnn.training.plan import CorpusPlan, Plan, TrainingRequest
 
 if TYPE_CHECKING:
@@ -118,6 +121,9 @@ def train(
     clock = elapsed or _stopwatch()
     arguments = _arguments(corpus)
     request = TrainingRequest(**options)
+    start = None if request.init_from is None else Start.load(request.init_from)
+    if start is not None:
+        request = start.taken_over(request)
     if replace and name is None:
         raise UsageError("--replace needs the --name of the run to write over")
     report = on_event or silent
@@ -131,12 +137,16 @@ def train(
     from charrnn.training.run import TrainingRun
 
     plan, notes = _planned(request, arguments, sources, encoded, clock)
-    folder = run_folder.create(run_name, explicit=name is not None, replace=replace)
-    if not plan.corpus.sources:
-        _keep_ids(encoded, folder)
-    sealed_file.write_atomically(folder.plan, plan.to_json().encode())
     notes = (*reading.notes, *notes)
-    return _carry_out(TrainingRun(plan, encoded, folder, clock, notes), on_event, stop)
+    if start is not None:
+        reasons = {**plan.reasons, **dict.fromkeys(TAKEN, REASON)}
+        plan = dataclasses.replace(plan, init=start.initial, reasons=reasons)
+        notes = (*notes, start.report(encoded.vocabulary))
+    folder = run_folder.create(run_name, explicit=name is not None, replace=replace)
+    with folder.locked():
+        folder.clear()
+        _write_plan(plan, encoded, folder, with_ids=not plan.corpus.sources)
+        return _carry_out(TrainingRun(plan, encoded, folder, clock, notes, start), on_event, stop)
 
 
 def _encoded(
@@ -182,18 +192,39 @@ def resume(
     """
     clock = elapsed or _stopwatch()
     folder = run_folder.find_run(name)
-    plan = _read_plan(folder.plan)
-    encoded = _read_again(plan, folder, on_event or silent)
-    if encoded.sha256 != plan.corpus.sha256:
-        raise CorpusError(
-            f"the text of run {name!r} has changed; it cannot be resumed, only trained anew"
-        )
+    with folder.locked():
+        plan = _read_plan(folder.plan)
+        encoded = _read_again(plan, folder, on_event or silent)
+        if (encoded.sha256, len(encoded.ids), len(encoded.vocabulary)) != (
+            plan.corpus.sha256,
+            plan.corpus.num_symbols,
+            plan.model.vocab_size,
+        ):
+            raise CorpusError(
+                f"the text of run {name!r} has changed; it cannot be resumed, only trained anew"
+            )
 
-    from charrnn.training.run import TrainingRun
+        from charrnn.training.run import TrainingRun
 
-    run = TrainingRun(plan, encoded, folder, clock)
-    run.resume()
-    return _carry_out(run, on_event, stop)
+        start = None
+        if plan.init is not None and not folder.training.exists():  # else its state tells all
+            start = Start.again(plan.init)
+        run = TrainingRun(plan, encoded, folder, clock, start=start)
+        run.resume()
+        return _carry_out(run, on_event, stop)
+
+
+def _write_plan(plan: Plan, corpus: EncodedCorpus, folder: RunFolder, *, with_ids: bool) -> None:
+    """Write what a run begins with; a folder without a plan is not left behind."""
+    try:
+        if with_ids:
+            _keep_ids(corpus, folder)
+        sealed_file.write_atomically(folder.plan, plan.to_json().encode())
+    except CharRNNError:
+        with suppress(OSError):
+            folder.clear()
+            folder.path.rmdir()
+        raise
 
 
 def _keep_ids(corpus: EncodedCorpus, folder: RunFolder) -> None:
@@ -252,7 +283,7 @@ def _read_again(plan: Plan, folder: RunFolder, report: Report) -> EncodedCorpus:
 
 def _read_plan(path: Path) -> Plan:
     try:
-        return Plan.from_json(path.read_text(encoding="utf-8"))
+        return Plan.from_json(path.read_text(encoding="utf-8", errors="replace"))
     except OSError as error:
         raise RunError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
 

@@ -4,7 +4,7 @@ The layout is described in docs/checkpoint-format.md. Only numpy is needed to re
 """
 
 import math
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from charrnn.corpus.text import TextConfig
 from charrnn.engines.config import SAMPLING_PRECISIONS, SamplingPrecision
 from charrnn.errors import CharRNNError, CheckpointError
 from charrnn.model.config import ModelConfig
+from charrnn.typed_json import make_record, typed
 from charrnn.vocabulary import Vocabulary
 
 FORMAT = "charrnn-model"
@@ -114,59 +115,60 @@ def read(path: Path) -> Checkpoint:
 
     Raises CheckpointError if it is missing, damaged, a pickle, of another format, or inconsistent.
     """
-    header, tensors = sealed_file.read(path)
+    sealed = sealed_file.SealedFile(path)
+    header = sealed.header
     if header.get("format") != FORMAT:
-        raise CheckpointError(f"{str(path)!r} holds {header.get('format')!r}, not a model")
+        raise CheckpointError(f"{str(path)!r} holds {header.get('format')!r:.40}, not a model")
     if header.get("format_version") != FORMAT_VERSION:
         raise CheckpointError(
-            f"{str(path)!r} has format version {header.get('format_version')}; "
+            f"{str(path)!r} has format version {header.get('format_version')!r:.40}; "
             f"this charrnn reads version {FORMAT_VERSION}: upgrade charrnn"
         )
     try:
-        checkpoint = Checkpoint(
-            config=ModelConfig(**header["model"]),
-            vocabulary=Vocabulary(header["characters"], is_bytes=header["is_bytes"]),
-            weights=tensors,
-            corpus=_corpus_record(header["corpus"]),
-            losses=Losses(**_known(Losses, header["losses"])),
-            step=header["step"],
-            training=header["training"],
-            versions=header["versions"],
-        )
-    except (KeyError, TypeError, AttributeError, CharRNNError) as error:
-        raise CheckpointError(f"{str(path)!r} is inconsistent: {error}") from error
-    _verify(path, checkpoint)
+        checkpoint = _described(header)
+        _check_layout(sealed.layout, checkpoint.config)
+    except (ValueError, KeyError, TypeError, AttributeError, CharRNNError) as error:
+        reason = str(error)[: sealed_file.LONGEST_REASON]
+        raise CheckpointError(f"{str(path)!r} is inconsistent: {reason}") from error
+    checkpoint = replace(checkpoint, weights=sealed.tensors())
+    for name, tensor in checkpoint.weights.items():
+        if not np.isfinite(tensor).all():
+            raise CheckpointError(f"{str(path)!r} is inconsistent: {name!r} is not finite")
     return checkpoint
 
 
-def _corpus_record(values: dict[str, Any]) -> CorpusRecord:
-    known = _known(CorpusRecord, values)
-    text = TextConfig(**_known(TextConfig, known.pop("text", {})))
-    return CorpusRecord(**known, text=text)
-
-
-def _known(record: type, values: dict[str, Any]) -> dict[str, Any]:
-    """Only the entries that `record` has a field for, so that later versions may add some."""
-    names = {entry.name for entry in fields(record)}
-    return {name: value for name, value in values.items() if name in names}
-
-
-def _verify(path: Path, checkpoint: Checkpoint) -> None:
+def _described(header: dict[str, Any]) -> Checkpoint:
+    """What the header alone tells; raises ValueError, KeyError or a CharRNNError."""
+    is_bytes = typed("is_bytes", header["is_bytes"], bool)
+    characters = typed("characters", header["characters"], str)
+    checkpoint = Checkpoint(
+        config=ModelConfig(**header["model"]),
+        vocabulary=Vocabulary(characters, is_bytes=is_bytes),
+        weights={},
+        corpus=make_record(CorpusRecord, header["corpus"]),
+        losses=make_record(Losses, header["losses"]),
+        step=typed("step", header["step"], int),
+        training=typed("training", header["training"], dict[str, Any]),
+        versions=typed("versions", header["versions"], dict[str, str]),
+    )
     if len(checkpoint.vocabulary) != checkpoint.config.vocab_size:
-        raise CheckpointError(
-            f"{str(path)!r} is inconsistent: {len(checkpoint.vocabulary)} characters for a "
-            f"vocab_size of {checkpoint.config.vocab_size}"
+        raise ValueError(
+            f"{len(checkpoint.vocabulary)} characters for a vocab_size of "
+            f"{checkpoint.config.vocab_size}"
         )
-    by_precision = checkpoint.losses.by_precision
-    if type(by_precision) is not dict or {*map(type, by_precision.values())} - {float}:
-        raise CheckpointError(f"{str(path)!r} is inconsistent: 'by_precision' holds no losses")
-    expected = checkpoint.config.parameter_shapes()
-    found = {name: tensor.shape for name, tensor in checkpoint.weights.items()}
+    losses = checkpoint.losses
+    if (losses.val_nats is None) != (losses.val_characters is None):
+        raise ValueError("'val_nats' and 'val_characters' belong together")
+    return checkpoint
+
+
+def _check_layout(layout: sealed_file.Layout, config: ModelConfig) -> None:
+    """Raise ValueError unless the tensors are those of `config`, of its shapes and float32."""
+    expected = config.parameter_shapes()
+    found = {name: shape for name, (_, shape) in layout.items()}
     if found != expected:
         different = sorted(set(found.items()) ^ set(expected.items()))
-        raise CheckpointError(
-            f"{str(path)!r} is inconsistent: tensor {different[0][0]!r} does not fit"
-        )
-    for name, tensor in checkpoint.weights.items():
-        if tensor.dtype != np.float32 or not np.isfinite(tensor).all():
-            raise CheckpointError(f"{str(path)!r} is inconsistent: {name!r} is not finite float32")
+        raise ValueError(f"tensor {different[0][0]!r:.60} does not fit")
+    for name, (dtype, _) in layout.items():
+        if dtype != "<f4":
+            raise ValueError(f"{name!r} is {dtype}, not float32")

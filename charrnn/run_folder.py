@@ -1,10 +1,17 @@
 """A run is a folder below `checkpoints/`: its plan, its model, its training state, its metrics."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from charrnn.errors import CheckpointError, RunError, UsageError
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks
+    fcntl = None  # type: ignore[assignment]
 
 CHECKPOINTS = Path("checkpoints")
 MODEL_VARIABLE = "CHARRNN_MODEL"
@@ -28,8 +35,23 @@ class RunFolder:
 
     @property
     def training(self) -> Path:
-        """Everything that resuming needs beside the plan."""
+        """Everything that resuming needs beside the plan, at the last evaluation."""
         return self.path / "training.safetensors"
+
+    @property
+    def previous_model(self) -> Path:
+        """The best model before that one."""
+        return self.path / "model.previous.safetensors"
+
+    @property
+    def previous_training(self) -> Path:
+        """The state at the evaluation before the last."""
+        return self.path / "training.previous.safetensors"
+
+    @property
+    def progress(self) -> Path:
+        """The state at the last save since the last evaluation."""
+        return self.path / "progress.safetensors"
 
     @property
     def plan(self) -> Path:
@@ -48,8 +70,58 @@ class RunFolder:
 
     def clear(self) -> None:
         """Remove this run's files, and nothing else."""
-        for path in (self.model, self.training, self.plan, self.metrics, self.corpus):
+        for path in (
+            self.model,
+            self.previous_model,
+            self.training,
+            self.previous_training,
+            self.progress,
+            self.plan,
+            self.metrics,
+            self.corpus,
+        ):
             path.unlink(missing_ok=True)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run, so that no other process trains it; the lock ends with this process.
+
+        Also removes what a process that was killed has left half-written. Raises RunError if the
+        run is held, or cannot be looked at.
+        """
+        with _lock(self.path):
+            for pattern in (".*.safetensors.*", ".plan.json.*"):
+                for left in self.path.glob(pattern):
+                    with suppress(OSError):
+                        left.unlink()
+            yield
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    if fcntl is None:
+        yield
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise RunError(f"cannot open {str(folder)!r}: {error.strerror or error}") from error
+    try:
+        with suppress(OSError):  # a file system without locks
+            _take(descriptor, folder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, folder: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise RunError(
+            f"run {folder.name!r} is being trained by another process: "
+            "stop that one first, or wait for it"
+        ) from error
 
 
 def check_name(name: str) -> str:
@@ -69,7 +141,9 @@ def check_free(name: str) -> None:
 
 
 def create(name: str, *, explicit: bool, replace: bool) -> RunFolder:
-    """Make the folder of a new run. A name that was not given explicitly gets a number if taken.
+    """Make the folder of a new run, or find the one to replace, whose files are still there.
+
+    A name that was not given explicitly gets a number if taken.
 
     Raises RunError if an explicit name is taken and `replace` is not set, or if the folder cannot
     be made.
@@ -81,7 +155,6 @@ def create(name: str, *, explicit: bool, replace: bool) -> RunFolder:
             folder.path.mkdir()
         except FileExistsError:
             if replace:
-                folder.clear()
                 return folder
             if explicit:
                 check_free(name)

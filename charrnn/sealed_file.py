@@ -5,12 +5,12 @@ keys, no spaces, UTF-8), in which `sha256` is taken over the rest of the JSON an
 tensor's name, type, shape and bytes. Reading executes nothing: no pickle anywhere.
 """
 
-import contextlib
 import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,8 +23,16 @@ from charrnn.errors import CheckpointError
 
 Tensors = Mapping[str, NDArray[Any]]
 Header = Mapping[str, Any]
+Layout = dict[str, tuple[str, tuple[int, ...]]]
+"""Each tensor's name -> (numpy's spelling of its type, shape)."""
 
 KEY = "charrnn"
+LONGEST_HEADER = 1 << 23
+"""Bytes; the whole of Unicode as a vocabulary takes about half of it."""
+LONGEST_REASON = 200
+"""Characters of what a library says of a bad file; some repeat the file."""
+NUMPY_TYPES = {"F32": "<f4", "I64": "<i8", "U8": "|u1"}
+"""The tensor types that charrnn writes, by safetensors' names; others keep their own."""
 _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
@@ -58,7 +66,7 @@ def write_atomically(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-@contextlib.contextmanager
+@contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A file to write to that takes the place of `path` at the end, unless something goes wrong.
 
@@ -80,11 +88,96 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(beside.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
+        _flush_folder(path.parent)
     except OSError as error:
         raise CheckpointError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
     finally:
         if temporary is not None:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def keep_as(path: Path, other: Path) -> None:
+    """Let `other` be the file that `path` is now, replacing what it was. Raises CheckpointError."""
+    beside = other.with_name(f".{other.name}.{os.getpid()}")
+    try:
+        try:
+            beside.unlink(missing_ok=True)
+            beside.hardlink_to(path)
+        except OSError:  # no such thing on this file system
+            write_atomically(other, path.read_bytes())
+        else:
+            beside.replace(other)
+    except OSError as error:
+        raise CheckpointError(f"cannot write {str(other)!r}: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+class SealedFile:
+    """A sealed file that is open: what its header says can be judged before a tensor is read."""
+
+    header: dict[str, Any]
+    """As it was written, without the checksum."""
+    layout: Layout
+    """Every tensor's type and shape; together they fill the file exactly."""
+
+    def __init__(self, path: Path) -> None:
+        """Raise CheckpointError if it is missing, of another format, or its header is damaged."""
+        self._path = path
+        if not path.is_file():
+            raise CheckpointError(f"no file {str(path)!r}")
+        with self._errors():
+            with path.open("rb") as file:
+                if int.from_bytes(file.read(8), "little") > LONGEST_HEADER:
+                    raise ValueError(f"its header is longer than {LONGEST_HEADER} bytes")
+            opened: Any = safetensors.safe_open(path, framework="numpy")
+            self._file = opened
+            sealed = (self._file.metadata() or {}).get(KEY)
+            if sealed is None:
+                raise CheckpointError(
+                    f"{str(path)!r} is a safetensors file, but not one of charrnn's: "
+                    f"it lacks the {KEY!r} metadata"
+                )
+            self.header = _parse(sealed)
+            self._expected = self.header.pop("sha256")
+            self.layout = {name: self._type_and_shape(name) for name in self._file.keys()}  # noqa: SIM118
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Read every tensor; raise CheckpointError unless the checksum agrees."""
+        with self._errors():
+            tensors = {name: self._file.get_tensor(name) for name in self.layout}
+            agrees = seal(self.header, tensors) == self._expected
+        if not agrees:
+            raise CheckpointError(
+                f"{str(self._path)!r} is damaged: its checksum does not agree with its content"
+            )
+        return tensors
+
+    def _type_and_shape(self, name: str) -> tuple[str, tuple[int, ...]]:
+        part = self._file.get_slice(name)
+        dtype = part.get_dtype()
+        return NUMPY_TYPES.get(dtype, dtype), tuple(part.get_shape())
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Whatever goes wrong with the file is a CheckpointError of one line."""
+        try:
+            yield
+        except OSError as error:
+            message = f"cannot read {str(self._path)!r}: {error.strerror or error}"
+            raise CheckpointError(message) from error
+        except (
+            safetensors.SafetensorError,
+            ValueError,
+            KeyError,
+            AttributeError,
+            TypeError,
+            RecursionError,
+        ) as error:
+            message = f"{str(self._path)!r} {_what_is_wrong(self._path, error)}"
+            raise CheckpointError(message) from error
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -92,28 +185,23 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
 
     Raises CheckpointError for a file that is missing, of another format, truncated or changed.
     """
-    if not path.is_file():
-        raise CheckpointError(f"no file {str(path)!r}")
-    try:
-        with safetensors.safe_open(path, framework="numpy") as opened:
-            sealed = (opened.metadata() or {}).get(KEY)
-            if sealed is None:
-                raise CheckpointError(
-                    f"{str(path)!r} is a safetensors file, but not one of charrnn's: "
-                    f"it lacks the {KEY!r} metadata"
-                )
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-        header = json.loads(sealed)
-        expected = header.pop("sha256")
-    except OSError as error:
-        raise CheckpointError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
-    except (safetensors.SafetensorError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise CheckpointError(f"{str(path)!r} {_what_is_wrong(path, error)}") from error
-    if seal(header, tensors) != expected:
-        raise CheckpointError(
-            f"{str(path)!r} is damaged: its checksum does not agree with its content"
-        )
-    return header, tensors
+    opened = SealedFile(path)
+    return opened.header, opened.tensors()
+
+
+def _parse(text: str) -> dict[str, Any]:
+    """JSON as an object, each of whose keys stands there once; raises ValueError."""
+    header = json.loads(text, object_pairs_hook=_distinct)
+    if type(header) is not dict:
+        raise ValueError("its header is not a JSON object")
+    return header
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise ValueError("its header says something twice")
+    return values
 
 
 def _what_is_wrong(path: Path, error: Exception) -> str:
@@ -125,8 +213,19 @@ def _what_is_wrong(path: Path, error: Exception) -> str:
             "is a pickle (PyTorch's own format): opening one can run code, so charrnn never does; "
             "it reads the model.safetensors that `charrnn train` writes"
         )
-    reason = " ".join(str(error).split()) or type(error).__name__
+    reason = " ".join(str(error)[:LONGEST_REASON].split()) or type(error).__name__
     return f"is damaged or not a charrnn file: {reason}"
+
+
+def _flush_folder(folder: Path) -> None:
+    """A new name, too, is on the disk only once its folder has been flushed."""
+    if os.name == "nt":  # no such thing there
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _umask() -> int:

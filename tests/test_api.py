@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import charrnn
 from charrnn import sealed_file
@@ -20,6 +19,7 @@ from charrnn.training.events import (
     EvalReport,
     Event,
     PaceChanged,
+    RolledBack,
     RunFinished,
     RunStarted,
     SampleReport,
@@ -150,8 +150,11 @@ def test_a_run_that_never_saved_starts_again_from_its_plan(text_file: Path) -> N
     fixed = {"steps": 6, "engine": "native", "precision": "fp32", **SMALL}
     whole = charrnn.train(text_file, name="whole", **fixed)
     charrnn.train(text_file, name="killed", stop=StopRequest(signal=2), **fixed)
-    Path("checkpoints/killed/training.safetensors").unlink()
-    again = charrnn.resume("killed")
+    Path("checkpoints/killed/progress.safetensors").unlink()
+    events: list[Event] = []
+    again = charrnn.resume("killed", on_event=events.append)
+    assert isinstance(events[0], RunStarted)
+    assert events[0].notes == ("stopped before its first save: it starts from its plan",)
     assert again.checkpoint.step == whole.checkpoint.step
     assert np.array_equal(
         again.checkpoint.weights["decoder.bias"], whole.checkpoint.weights["decoder.bias"]
@@ -166,13 +169,14 @@ def test_resuming_refuses_what_has_changed(text_file: Path) -> None:
     with pytest.raises(CorpusError, match="has changed"):
         charrnn.resume("animals")
     text_file.write_text(TEXT)
-    header, tensors = sealed_file.read(folder / "training.safetensors")
+    saved = folder / "progress.safetensors"
+    header, tensors = sealed_file.read(saved)
     other = {**header, "corpus_sha256": "0" * 64}
-    sealed_file.write(folder / "training.safetensors", other, tensors)
+    sealed_file.write(saved, other, tensors)
     with pytest.raises(RunError, match="saved while learning from another text"):
         charrnn.resume("animals")
     del tensors["generator"]
-    sealed_file.write(folder / "training.safetensors", header, tensors)
+    sealed_file.write(saved, header, tensors)
     with pytest.raises(RunError, match="does not fit this run"):
         charrnn.resume("animals")
     with pytest.raises(RunError, match="no run named 'nobody'"):
@@ -210,19 +214,61 @@ def test_a_run_keeps_to_its_budget_when_the_machine_slows_down(text_file: Path) 
     assert 50 < finished.elapsed_s < 66
 
 
-def test_a_run_that_diverges_says_so_and_keeps_what_it_had(
+def poison(monkeypatch: pytest.MonkeyPatch, spoilt: Callable[[Trainer], bool]) -> None:
+    """Let training begin windows with a state that is not a number wherever `spoilt` says so."""
+    whole = Trainer._begin
+
+    def begin(self: Trainer, window: Any) -> Any:
+        state = whole(self, window)
+        return tuple(part * math.nan for part in state) if spoilt(self) else state
+
+    monkeypatch.setattr(Trainer, "_begin", begin)
+
+
+def test_a_run_that_diverges_goes_back_and_learns_more_slowly(
     text_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def poison(event: Event) -> None:
-        if isinstance(event, SampleReport):  # from the next step on, every loss is not a number
-            monkeypatch.setattr(Trainer, "_begin", lambda self, window: (broken,))
+    options = {**SMALL, "steps": 30, "eval_every": 8, "engine": "native", "precision": "fp32"}
+    poison(monkeypatch, lambda trainer: trainer.step_count == 13 and trainer.lr_scale > 0.3)
+    events: list[Event] = []
+    unbroken = charrnn.train(text_file, name="unbroken", on_event=events.append, **options)
+    backs = [event for event in events if isinstance(event, RolledBack)]
+    assert [(b.diverged_step, b.step, b.lr_scale) for b in backs] == [(14, 8, 0.5), (14, 8, 0.25)]
+    assert unbroken.checkpoint.losses.val_nats is not None
+    recorded = lines("unbroken")
+    steps = [line["step"] for line in recorded if line["event"] == "step"]
+    assert steps == list(range(1, 31))
+    assert [line["lr_scale"] for line in recorded if line["event"] == "rollback"] == [0.5, 0.25]
+    rates = {line["step"]: line["lr"] for line in recorded if line["event"] == "step"}
+    assert rates[9] < rates[8] / 3
+    # A run that is stopped and resumed on the way goes back, and on, in the same way.
+    for step in (4, 11, 20):
+        stop = StopRequest()
+        name = f"broken-{step}"
+        charrnn.train(text_file, name=name, stop=stop, on_event=stop_after(step, stop), **options)
+        resumed = charrnn.resume(name)
+        for tensor, weights in unbroken.checkpoint.weights.items():
+            assert np.array_equal(resumed.checkpoint.weights[tensor], weights)
+        assert lines(name) == recorded
 
-    broken = torch.full((1, SMALL["batch_size"], SMALL["hidden_size"]), math.nan)
-    with pytest.raises(
-        RunError, match=r"the loss is nan after step 9; .* of step 8, is kept; .*--lr"
-    ):
-        charrnn.train(text_file, steps=20, eval_every=8, on_event=poison, **SMALL)
+
+def test_a_run_that_diverges_again_and_again_gives_up_with_a_model(
+    text_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison(monkeypatch, lambda trainer: trainer.step_count == 8)
+    with pytest.raises(RunError, match=r"halved 3 times; the model of step 8 is kept; .*--lr"):
+        charrnn.train(text_file, steps=20, eval_every=8, **SMALL)
     assert charrnn.load("animals").checkpoint.step == 8
+    poison(monkeypatch, lambda trainer: True)
+    with pytest.raises(RunError, match="the model of step 0 is kept"):
+        charrnn.train(text_file, name="never", steps=20, **SMALL)
+    assert charrnn.load("never").checkpoint.losses.val_nats is None
+
+
+def test_a_rate_that_is_far_too_high_is_noticed(text_file: Path) -> None:
+    options = {"steps": 60, "lr": 90.0, "warmup_steps": 0, "engine": "native", "precision": "fp32"}
+    with pytest.raises(RunError, match="halved 3 times"):
+        charrnn.train(text_file, **options, **SMALL)
 
 
 def test_calibration_uses_up_no_randomness(

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "charrnn"
 # A module may import those listed before it, and its own group.
 STAIRCASE = [
     ["errors"],
-    ["vocabulary", "model.config", "engines.config"],
+    ["vocabulary", "model.config", "engines.config", "typed_json"],
     [
         "quantization",
         "model.cells",
@@ -37,11 +37,12 @@ STAIRCASE = [
     ["training.config"],
     ["training.plan", "training.recipe"],
     ["training.events"],
+    ["training.saves", "training.metrics", "training.fine_tuning"],
     ["engines.interface", "engines.reference", "engines.torch_kernels"],
     ["engines.native_kernels", "engines.choice"],
     ["model.char_rnn"],
     ["training.dropout", "training.optimizer", "training.evaluation", "training.timing"],
-    ["training.trainer"],
+    ["training.trainer", "training.snapshot"],
     ["training.planning", "training.run", "training.benchmark"],
     ["api"],
     [

@@ -12,10 +12,14 @@ import subprocess
 import sys
 import termios
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from charrnn import checkpoint
+from charrnn.cli.interrupts import Interrupts
+from charrnn.training.events import StopRequest
 from tests.conftest import TEXT, Run
 
 SMALL = ["--hidden-size", "16", "--batch-size", "4", "--seq-len", "16"]
@@ -83,7 +87,7 @@ def test_a_pipe_in_and_a_reader_that_leaves(cli: Run, tmp_path: Path) -> None:
 
 
 def test_an_interrupt_saves_and_says_how_to_resume(cli: Run, text_file: Path) -> None:
-    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+    for place, number in enumerate((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), start=1):
         run = subprocess.Popen(
             [sys.executable, "-m", "charrnn", "train", text_file.name, "--steps", "100k", *SMALL],
             cwd=text_file.parent,
@@ -94,13 +98,46 @@ def test_an_interrupt_saves_and_says_how_to_resume(cli: Run, text_file: Path) ->
         for line in run.stderr:
             if line.startswith(b"repeat with:"):
                 break
+        name = "animals" if place == 1 else f"animals-{place}"
+        if place == 1:  # while it trains, nobody else may
+            second = cli("train", "--resume", name)
+            assert second.returncode == 1
+            assert second.stderr.decode().splitlines() == [
+                "charrnn: run 'animals' is being trained by another process: "
+                "stop that one first, or wait for it"
+            ]
         run.send_signal(number)
         _, stderr = run.communicate(timeout=60)
-        assert run.returncode == code
-        name = "animals" if number == signal.SIGINT else "animals-2"
+        assert run.returncode == 128 + number
         assert last_line(stderr) == f"resume with: charrnn train --resume {name}"
         assert b"Traceback" not in stderr
         assert len(cli("sample", name, "-n", "9").stdout) == 9
+
+
+def test_the_second_signal_leaves_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[int] = []
+    monkeypatch.setattr(os, "_exit", left.append)
+    stop = StopRequest()
+    with Interrupts(stop) as interrupts:
+        interrupts.install()
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert (stop.signal, left) == (signal.SIGHUP, [])
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert left == [128 + signal.SIGTERM]
+
+
+def test_a_strangers_model_cannot_steer_the_terminal(cli: Run, model_file: Path) -> None:
+    model = checkpoint.read(model_file)
+    corpus = replace(model.corpus, name="\x1b]0;x\x07", sha256="[red]\x1b[2J")
+    hostile = replace(model, corpus=corpus, versions={"\x1b[31m": "\r"}, training={"loop": 3})
+    checkpoint.write(model_file, hostile)
+    for arguments in (("info",), ("list",), ("info", "--json")):
+        shown = cli(*arguments)
+        assert shown.returncode == 0
+        assert not {b"\x1b", b"\x07", b"\r"} & {bytes([byte]) for byte in shown.stdout}
+    error = cli("info", "\x1b[2J")
+    assert error.returncode == 1
+    assert b"\x1b" not in error.stderr
 
 
 def test_resuming_goes_on_to_the_end(cli: Run, text_file: Path) -> None:

@@ -39,7 +39,21 @@ def test_replacing_removes_the_runs_files_and_no_others() -> None:
     note = model.parent / "my notes.txt"
     note.write_text("keep")
     folder = run_folder.create("tale", explicit=True, replace=True)
+    assert model.exists()
+    folder.clear()
     assert [path.name for path in folder.path.iterdir()] == [note.name]
+
+
+def test_a_run_is_held_by_one_and_let_go_of(tmp_path: Path) -> None:
+    folder = run_folder.create("tale", explicit=True, replace=False)
+    half_written = folder.path / ".model.safetensors.x1y2"
+    half_written.touch()
+    with folder.locked():
+        assert not half_written.exists()
+        with pytest.raises(RunError, match="'tale' is being trained by another process"):
+            folder.locked().__enter__()
+    with folder.locked():
+        pass
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", ".hidden", "/tmp"])

@@ -96,6 +96,41 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
             sealed_file.read(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"a":1,"a":1,"sha256":""}', "says something twice"),
+        ('{"a":NaN,"sha256":""}', "Out of range"),
+        ('{"a":1e999,"sha256":""}', "Out of range"),
+        ('{"a":"\\ud800","sha256":""}', "surrogates not allowed"),
+        ('{"a":' + "9" * 5000 + "}", "limit"),
+        ("[" * 100_000, "recursion"),
+        ("[]", "not a JSON object"),
+        ("{}", "sha256"),
+    ],
+)
+def test_hostile_json_is_one_clear_line(text: str, message: str, tmp_path: Path) -> None:
+    save_file(dict(TENSORS), tmp_path / "hostile", metadata={"charrnn": text})
+    with pytest.raises(CheckpointError, match=message) as caught:
+        sealed_file.read(tmp_path / "hostile")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+def test_the_layout_is_known_before_a_tensor_is_read(sealed: Path) -> None:
+    opened = sealed_file.SealedFile(sealed)
+    assert opened.layout == {"a": ("|u1", (2,)), "b": ("<f4", (2, 3)), "scalar": ("<f4", ())}
+
+
+def test_an_endless_header_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "long"
+    with path.open("wb") as file:
+        file.write((1 << 40).to_bytes(8, "little"))
+        file.truncate(1 << 41)  # a sparse file: as long as it says, and no room taken
+    with pytest.raises(CheckpointError, match="header is longer than"):
+        sealed_file.read(path)
+
+
 def test_a_failed_write_leaves_the_old_file_and_no_other(
     sealed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,7 +75,7 @@ def test_a_plan_survives_json() -> None:
     assert Plan.from_json(plan.to_json()) == plan
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"corpus": 3}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"corpus": 3}', "[" * 99_999])
 def test_a_damaged_plan_is_refused(text: str) -> None:
     with pytest.raises(RunError, match=r"plan\.json cannot be read"):
         Plan.from_json(text)
@@ -87,7 +87,7 @@ def test_the_command_says_everything_that_was_decided() -> None:
     assert words[:3] == ["charrnn", "train", "my animals.txt"]
     options = dict(zip(words[3::2], words[4::2], strict=True))
     names = {name.removeprefix("--").replace("-", "_") for name in options}
-    not_asked_for = {"records", *TextConfig.__dataclass_fields__}
+    not_asked_for = {"records", "init_from", *TextConfig.__dataclass_fields__}
     assert names == set(TrainingRequest.__dataclass_fields__) - {"budget", "epochs"} - not_asked_for
     assert options["--cell"] == "gru"
     assert options["--dropout"] == "0.25"

@@ -24,11 +24,12 @@ def info(
     if as_json:
         print(json.dumps(_record(loaded), ensure_ascii=False))
         return
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))
     for label, value in _rows(loaded):
-        table.add_row(f"[bold]{label}[/]", value)
+        table.add_row(f"[bold]{label}[/]", escape(_inert(value)))
     make_console(sys.stdout, color).print(table)
 
 
@@ -60,11 +61,11 @@ def list_runs(as_json: JsonOption = False, color: ColorOption = Color.AUTO) -> N
     for model in models:
         loaded = model.checkpoint
         table.add_row(
-            escape(model.name),
+            escape(_inert(model.name)),
             _bits(loaded),
             _shape(loaded),
             _compact(loaded.config.num_parameters()),
-            escape(loaded.corpus.name),
+            escape(_inert(loaded.corpus.name)),
             f"{loaded.step:,}",
             _written(model.path),
         )
@@ -90,22 +91,25 @@ def _record(model: "Model") -> dict[str, Any]:
 
 
 def _rows(model: "Model") -> list[tuple[str, str]]:
-    from rich.markup import escape
-
     loaded = model.checkpoint
     unit = "bytes" if loaded.vocabulary.is_bytes else "characters"
     by_line = ", each line a text of its own" if loaded.corpus.records else ""
-    loop = loaded.training.get("loop", {})
+    loop = loaded.training.get("loop")
+    loop = loop if isinstance(loop, dict) else {}
+    steps = loop.get("steps")
     return [
-        ("model", escape(str(model.path))),
+        ("model", str(model.path)),
         ("written", _written(model.path)),
         ("network", f"{_shape(loaded)}, {loaded.config.num_parameters():,} parameters"),
-        ("vocabulary", f"{len(loaded.vocabulary)} {unit}: {escape(_shown(loaded))}"),
-        ("corpus", f"{escape(loaded.corpus.name)}, {loaded.corpus.num_symbols:,} {unit}{by_line}"),
+        ("vocabulary", f"{len(loaded.vocabulary)} {unit}: {_shown(loaded)}"),
+        ("corpus", f"{loaded.corpus.name}, {loaded.corpus.num_symbols:,} {unit}{by_line}"),
         ("corpus sha256", loaded.corpus.sha256),
         ("validation", _validation(loaded)),
         ("sampling", _precisions(loaded)),
-        ("trained", f"{loaded.step:,} of {loop.get('steps', loaded.step):,} steps"),
+        (
+            "trained",
+            f"{loaded.step:,} of {steps if isinstance(steps, int) else loaded.step:,} steps",
+        ),
         ("engine", f"{loop.get('engine')} {loop.get('precision')}, {loop.get('threads')} threads"),
         ("versions", ", ".join(f"{name} {value}" for name, value in loaded.versions.items())),
     ]
@@ -125,8 +129,12 @@ def _compact(count: int) -> str:
 def _shown(loaded: "Checkpoint") -> str:
     """The vocabulary on one line, control characters escaped, long ones shortened."""
     characters = loaded.vocabulary.characters
-    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in characters[:100])
-    return text + (" ..." if len(characters) > 100 else "")
+    return _inert(characters[:100]) + (" ..." if len(characters) > 100 else "")
+
+
+def _inert(text: str) -> str:
+    """Text out of a file, control characters escaped: it is shown, and does nothing."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def _bits(loaded: "Checkpoint") -> str:

@@ -87,7 +87,8 @@ def main() -> None:
 
 def _fail(message: str, code: int) -> int:
     if message:
-        print(f"charrnn: {' '.join(message.split())}", file=sys.stderr)
+        line = " ".join(message.split())  # a file's own words must not steer the terminal
+        print("charrnn:", "".join(c if c.isprintable() else "?" for c in line), file=sys.stderr)
     return code
 
 

@@ -14,6 +14,7 @@ from charrnn.training.events import (
     EvalReport,
     Event,
     PaceChanged,
+    RolledBack,
     RunFinished,
     RunStarted,
     SampleReport,
@@ -50,6 +51,8 @@ class TrainingDisplay:
                 self._show_start(event)
             case PaceChanged():
                 self._show_pace(event)
+            case RolledBack():
+                self._show_rollback(event)
             case StepReport():
                 self._show_step(event)
             case EvalReport():
@@ -94,6 +97,16 @@ class TrainingDisplay:
         self._steps = event.steps
         if self._bar is not None:
             self._bar.total = event.steps
+
+    def _show_rollback(self, event: RolledBack) -> None:
+        loss = "not a number" if event.train_nats is None else f"{event.train_nats:.3g} nats"
+        self._print(
+            f"{_at(event.diverged_step, self._steps, event.elapsed_s)} training diverged, the loss "
+            f"is {loss}: back to step {event.step:,} with {event.lr_scale:g} of the learning rate"
+        )
+        self._logged = event.step * LOG_LINES // self._steps
+        if self._bar is not None:
+            self._bar.update(event.step - self._bar.n)
 
     def _show_step(self, event: StepReport) -> None:
         figures = f"train {bits(event.train_nats):.3f} bits/char, {event.chars_per_s:,.0f} chars/s"

@@ -76,6 +76,14 @@ def train(
             rich_help_panel=STOPPING,
         ),
     ] = None,
+    init_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="Start from a model: go on learning, from another text.",
+            rich_help_panel=MODEL,
+        ),
+    ] = None,
     cell: Annotated[
         CellName | None,
         typer.Option(
@@ -217,7 +225,7 @@ def train(
         typer.Option(
             parser=parse_size,
             metavar="N",
-            help="Steps between evaluations and saves.",
+            help="Steps between evaluations.",
             show_default="a tenth of the run",
             rich_help_panel=TRAINING,
         ),
@@ -240,6 +248,15 @@ def train(
             help="Evaluations without a better model before training stops; 0: never.",
             show_default=str(TrainingConfig.patience),
             rich_help_panel=STOPPING,
+        ),
+    ] = None,
+    save_every: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME|STEPS",
+            help="Between saves: 30s, 5m, 2h, or steps; each evaluation saves, too.",
+            show_default=TrainingConfig.save_every,
+            rich_help_panel=RUN,
         ),
     ] = None,
     val_frac: Annotated[

@@ -184,7 +184,7 @@ def _hash(value: Any) -> str:
 def _entry(path: Path, names: tuple[str, ...]) -> CacheEntry:
     size = path.stat().st_size
     try:
-        text = ids_file.open_ids(path)
+        text = ids_file.open_ids(path, whole=False)
     except CorpusError:
         return CacheEntry(path, names, 0, 0, size)
     return CacheEntry(path, names, len(text.ids), len(text.vocabulary), size)

@@ -2,10 +2,11 @@
 
     8 bytes      length of the header, little-endian
     header       canonical JSON, padded with spaces to a multiple of 64 bytes
-    the rest     the ids, little-endian, in the smallest unsigned type that holds them
+    ids          little-endian, in the smallest unsigned type that holds them
+    32 bytes     SHA-256 of the ids
 
 The header holds the vocabulary, the number of ids, the text's SHA-256 and a checksum of itself, so
-opening reads a few kilobytes. Ids are checked against the vocabulary when they are used.
+that it can be looked at alone. Ids are checked against the vocabulary when they are used.
 """
 
 import hashlib
@@ -21,13 +22,15 @@ import numpy as np
 
 from charrnn.corpus.symbols import ids_type
 from charrnn.errors import CorpusError, VocabularyError
+from charrnn.typed_json import typed
 from charrnn.vocabulary import Ids, Vocabulary
 
 FORMAT = "charrnn-ids"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 UNFINISHED = ".part"
 _ALIGNMENT = 64
-_LONGEST_HEADER = 1 << 25
+_LONGEST_HEADER = 1 << 23
+_LONGEST_REASON = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,19 +76,23 @@ def _write(
     length = -(-(8 + len(text)) // _ALIGNMENT) * _ALIGNMENT - 8
     file.write(length.to_bytes(8, "little") + text.ljust(length))
     written = 0
+    digest = hashlib.sha256()
     for piece in pieces:
         file.write(piece.data)
+        digest.update(piece.data)
         written += len(piece)
+    file.write(digest.digest())
     if written != num_ids:
         raise CorpusError("the text changed while it was read; try again")
     file.flush()
     os.fsync(file.fileno())
 
 
-def open_ids(path: Path) -> EncodedText:
-    """Map the ids in `path` into memory.
+def open_ids(path: Path, *, whole: bool = True) -> EncodedText:
+    """Map the ids in `path` into memory, and read them once to see that they are as written.
 
-    Raises CorpusError if it is missing, damaged, or not of the format or size that it says.
+    Without `whole`, only the header is looked at. Raises CorpusError if the file is missing,
+    damaged, or not of the format or size that it says.
     """
     try:
         with path.open("rb") as file:
@@ -94,23 +101,31 @@ def open_ids(path: Path) -> EncodedText:
             if length > min(_LONGEST_HEADER, size - 8):
                 raise ValueError("its header has no end")
             header = json.loads(file.read(length))
+            if type(header) is not dict:
+                raise ValueError("its header is not a JSON object")
             checksum = header.pop("checksum")
             if checksum != _checksum(header):
                 raise ValueError("its header's checksum does not agree")
             if (header["format"], header["format_version"]) != (FORMAT, FORMAT_VERSION):
                 raise ValueError(f"format {header['format']!r} {header['format_version']!r}")
-            vocabulary = Vocabulary(header["characters"], is_bytes=header["is_bytes"])
+            is_bytes = typed("is_bytes", header["is_bytes"], bool)
+            characters = typed("characters", header["characters"], str)
+            vocabulary = Vocabulary(characters, is_bytes=is_bytes)
             dtype = ids_type(len(vocabulary)).newbyteorder("<")
-            start, count = 8 + length, int(header["num_ids"])
-            if count < 1 or size != start + count * dtype.itemsize:
+            start, count = 8 + length, typed("num_ids", header["num_ids"], int)
+            end = start + count * dtype.itemsize
+            if count < 1 or size != end + hashlib.sha256().digest_size:
                 raise ValueError(f"{size} bytes are too many or too few for {count} ids")
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             ids = np.frombuffer(mapped, dtype, count, start)
-            return EncodedText(vocabulary, ids, str(header["sha256"]))
+            if whole and hashlib.sha256(ids.data).digest() != mapped[end:]:
+                raise ValueError("its checksum does not agree with its content")
+            return EncodedText(vocabulary, ids, typed("sha256", header["sha256"], str))
     except OSError as error:
         raise CorpusError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, VocabularyError) as error:
-        raise CorpusError(f"{str(path)!r} is damaged or not a file of ids: {error}") from error
+    except (ValueError, KeyError, TypeError, RecursionError, VocabularyError) as error:
+        reason = " ".join(str(error)[:_LONGEST_REASON].split())
+        raise CorpusError(f"{str(path)!r} is damaged or not a file of ids: {reason}") from error
 
 
 def check_ids(ids: Ids, vocab_size: int) -> None:

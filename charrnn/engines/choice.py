@@ -39,6 +39,16 @@ def candidates(device: str) -> list[Kind]:
     return kinds
 
 
+def instruction_sets(name: EngineName) -> str:
+    """What an engine's bits depend on in a CPU: torch's instruction set, and our kernels' own."""
+    torchs = torch.backends.cpu.get_cpu_capability()
+    if name != "native" or not native_is_built():
+        return torchs
+    from charrnn.engines import _native
+
+    return f"{_native.isa()}, {torchs}"
+
+
 def make_engine(name: EngineName, precision: Precision, threads: int) -> Engine:
     """Return the engine called `name`; the reference knows no precision but its weights' own.
 

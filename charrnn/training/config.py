@@ -1,12 +1,14 @@
 """What a training run is made of beside the model. No torch here."""
 
+import re
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from charrnn.engines.config import ENGINE_NAMES, PRECISIONS, EngineName, Precision
 from charrnn.errors import UsageError
 
 Device = Literal["cpu", "cuda"]
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 DEVICES: tuple[Device, ...] = get_args(Device)
 
 
@@ -36,6 +38,14 @@ class OptimizerConfig:
         _require("clip-norm", self.clip_norm, self.clip_norm > 0, "a positive number such as 1")
 
 
+class SaveInterval(NamedTuple):
+    """How far apart saves are, beside those at each evaluation."""
+
+    seconds: float
+    steps: int | None
+    """If not None, this decides."""
+
+
 @dataclass(frozen=True)
 class TrainingConfig:
     """The loop: windows, steps, how often to look, and what computes it."""
@@ -50,6 +60,8 @@ class TrainingConfig:
     """Steps between progress reports."""
     patience: int = 3
     """Evaluations in a row without a better model after which training stops; 0: never."""
+    save_every: str = "1m"
+    """Time (30s, 5m, 2h) or steps (500) between saves; each evaluation is one, too."""
     batch_size: int = 16
     """B: parallel streams of the text."""
     seq_len: int = 64
@@ -86,6 +98,18 @@ class TrainingConfig:
             ("device", self.device, DEVICES),
         ):
             _require(option, choice, choice in choices, f"one of {', '.join(choices)}")
+        self.save_interval()
+
+    def save_interval(self) -> SaveInterval:
+        """`save_every` as numbers."""
+        found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smhd]?)", self.save_every)
+        number, unit = (float(found[1]), found[2]) if found else (0.0, "")
+        wanted = "a time such as 30s or 5m, or a whole number of steps such as 500"
+        _require("save-every", self.save_every, number > 0, wanted)
+        if unit:
+            return SaveInterval(number * UNITS[unit], None)
+        _require("save-every", self.save_every, number.is_integer(), wanted)
+        return SaveInterval(0.0, int(number))
 
 
 def _require(option: str, value: object, condition: bool, wanted: str) -> None:

@@ -66,6 +66,20 @@ class EvalReport:
 
 
 @dataclass(frozen=True)
+class RolledBack:
+    """Training diverged; it goes on from the last evaluation with half the learning rate."""
+
+    step: int
+    """Where it goes on."""
+    diverged_step: int
+    train_nats: float | None
+    """The loss that gave it away; None if it was not a number."""
+    lr_scale: float
+    """What the learning rate of the plan is multiplied by from now on."""
+    elapsed_s: float
+
+
+@dataclass(frozen=True)
 class SampleReport:
     """A few characters written by the model as it stands."""
 
@@ -94,6 +108,7 @@ Event = (
     | Note
     | RunStarted
     | PaceChanged
+    | RolledBack
     | StepReport
     | EvalReport
     | SampleReport

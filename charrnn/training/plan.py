@@ -28,6 +28,8 @@ class TrainingRequest:
     text is read or torch is imported.
     """
 
+    init_from: str | None = None
+    """A model to start from: a run, a folder or a file."""
     cell: str | None = None
     num_layers: int | None = None
     hidden_size: int | None = None
@@ -48,6 +50,7 @@ class TrainingRequest:
     eval_every: int | None = None
     eval_chars: int | None = None
     patience: int | None = None
+    save_every: str | None = None
     seed: int | None = None
     engine: str | None = None
     precision: str | None = None
@@ -122,6 +125,17 @@ class CorpusPlan:
 
 
 @dataclass(frozen=True)
+class InitialModel:
+    """The model that a run starts from."""
+
+    argument: str
+    """As it stood on the command line."""
+    path: str
+    sha256: str
+    """Of the file."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything that the run will do."""
 
@@ -139,6 +153,8 @@ class Plan:
     """Characters of the validation split on which each sampling precision is judged, about."""
     most_steps: int | None = None
     """Where a budget decides: what the run may grow to if the machine gets faster on the way."""
+    init: InitialModel | None = None
+    """None: the weights are drawn."""
     reasons: dict[str, str] = field(default_factory=dict)
     """Why a value is what it is, in a few words, by the option's name."""
 
@@ -146,6 +162,8 @@ class Plan:
         """The command that repeats this run."""
         words = ["charrnn", "train", *self.corpus.arguments]
         words += _text_words(self.corpus.text)
+        if self.init is not None:
+            words += ["--init-from", self.init.argument]
         for config in (self.corpus.splits, self.model, self.optimizer, self.training):
             for name, value in asdict(config).items():
                 if value is not None and name in TrainingRequest.__dataclass_fields__:
@@ -162,6 +180,7 @@ class Plan:
         try:
             values: dict[str, Any] = json.loads(text)
             corpus = dict(values.pop("corpus"))
+            init = values.pop("init", None)
             return cls(
                 corpus=CorpusPlan(
                     splits=SplitConfig(**corpus.pop("splits")),
@@ -173,10 +192,19 @@ class Plan:
                 model=ModelConfig(**values.pop("model")),
                 optimizer=OptimizerConfig(**values.pop("optimizer")),
                 training=TrainingConfig(**values.pop("training")),
+                init=None if init is None else InitialModel(**init),
                 **values,
             )
-        except (ValueError, KeyError, TypeError, AttributeError, CharRNNError) as error:
-            raise RunError(f"the run's plan.json cannot be read: {error}") from error
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+            CharRNNError,
+        ) as error:
+            reason = str(error)[:200]
+            raise RunError(f"the run's plan.json cannot be read: {reason}") from error
 
 
 def _text_words(config: TextConfig) -> list[str]:

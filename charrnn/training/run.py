@@ -1,47 +1,44 @@
 """A run from its first step to its last: train, report, evaluate, keep the best, save, stop.
 
-`TrainingRun.events()` does the work and yields what happens. While it is suspended at a yield the
-run's files are consistent, so it can be abandoned there and resumed later.
+`TrainingRun.events()` does the work and yields what happens. It can be abandoned at any moment, and
+resumed from its last save. Where training diverges it goes back to the last evaluation: that place
+does not depend on the clock, so a run that was resumed goes the same way.
 """
 
-import json
 import math
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
-from typing import Literal, TypeVar
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Literal
 
 import torch
 
-from charrnn import checkpoint, sealed_file
-from charrnn.checkpoint import Checkpoint, CorpusRecord, Losses
+from charrnn import checkpoint
 from charrnn.corpus.encoded import EncodedCorpus
-from charrnn.engines.choice import make_engine
-from charrnn.engines.config import SAMPLING_PRECISIONS
-from charrnn.errors import RunError
-from charrnn.native_inference import make_network
+from charrnn.engines.choice import instruction_sets, make_engine
+from charrnn.errors import CheckpointError, RunError
 from charrnn.run_folder import RunFolder
-from charrnn.sampling.config import SamplingConfig
-from charrnn.sampling.generator import make_writer
 from charrnn.scoring import Score, evaluate, score_sampled
+from charrnn.training import saves
 from charrnn.training.evaluation import TorchScorer
 from charrnn.training.events import (
     EvalReport,
     Event,
     PaceChanged,
+    RolledBack,
     RunFinished,
     RunStarted,
-    SampleReport,
     StepReport,
     StopRequest,
 )
+from charrnn.training.fine_tuning import Start
+from charrnn.training.metrics import Metrics
 from charrnn.training.plan import Plan
+from charrnn.training.saves import Best, Machine, RunState, Saved
+from charrnn.training.snapshot import judge_precisions, make_checkpoint, write_sample
 from charrnn.training.trainer import Trainer
 
-FORMAT = "charrnn-training"
-FORMAT_VERSION = 1
-SAMPLE_CHARACTERS = 160
-SAMPLE_TEMPERATURE = 0.8
 DEADLINE_SLACK = 0.04
 """Fraction of the budget by which a run that turned out slower than calibrated may go over."""
 
@@ -50,17 +47,19 @@ PACE_CHECKS = 40
 DRIFT = 0.08
 """A run whose remaining steps would differ by no more than this fraction keeps to its plan."""
 
-_Report = TypeVar("_Report", bound=StepReport | EvalReport)
+MOST_ROLLBACKS = 3
+"""How often a run that diverges goes on with half the learning rate, before it gives up."""
+SAVE_COST = 100
+"""A save by the clock comes no sooner than this many times what the last one took."""
 
 Reason = Literal["finished", "deadline", "interrupted", "no better"]
 
 
-@dataclass(frozen=True)
-class _Best:
-    """The best model so far, by the bounded evaluation."""
+class _DivergedError(Exception):
+    """Training has come to a loss that no further step will mend."""
 
-    val_nats: float
-    step: int
+    def __init__(self, nats: float) -> None:
+        self.nats = nats
 
 
 class TrainingRun:
@@ -73,8 +72,9 @@ class TrainingRun:
         folder: RunFolder,
         elapsed: Callable[[], float],
         notes: tuple[str, ...] = (),
+        start: Start | None = None,
     ) -> None:
-        """`elapsed()` is the age of the command in seconds."""
+        """`elapsed()` is the age of the command in seconds; `start` has the first weights."""
         self.plan = plan
         self.folder = folder
         torch.set_num_threads(plan.training.threads)
@@ -84,15 +84,26 @@ class TrainingRun:
         self._vocabulary = corpus.vocabulary
         training = plan.training
         self._trainer = Trainer(corpus.split("train"), plan.model, plan.optimizer, training)
+        if start is not None:
+            model = self._trainer.model
+            model.load_weights(start.remapped(corpus.vocabulary, model.weights()))
         engine = make_engine(training.engine, "fp32", training.threads)
         self._scorer = TorchScorer(self._trainer.model, engine)
-        self._best: _Best | None = None
+        self._best: Best | None = None
         self._evaluated_step = -1
         self._finished = False
+        self._rollbacks = 0
+        self._serial = 0
+        self._metrics = Metrics(folder.metrics)
+        self._machine = _machine(plan)
         self._age = elapsed
         self._elapsed_before = 0.0
         self._last_report_s = 0.0
         self._paced = (0, 0.0)
+        self._last_save_s = time.monotonic()
+        self._save_cost_s = 0.0
+        self._saved_step: int | None = None
+        self._evaluated = self._now()
 
     def _elapsed(self) -> float:
         return self._elapsed_before + self._age()
@@ -104,27 +115,51 @@ class TrainingRun:
             yield self._over("already finished", self._best.val_nats if self._best else None)
             return
         yield RunStarted(self.plan, self.folder.path, trainer.step_count, self._notes)
-        self._last_report_s = self._elapsed()
-        self._paced = (trainer.step_count, self._last_report_s)
-        pace_every = max(1, self.plan.training.steps // PACE_CHECKS)
-        while (reason := self._reason_to_stop(stop)) is None:
-            trainer.step()
-            if trainer.step_count % pace_every == 0 and (change := self._keep_pace()):
-                yield change
-            if trainer.step_count % self.plan.training.report_every == 0:
-                yield self._record(self._report())
-            if trainer.step_count % self.plan.training.eval_every == 0:
-                yield self._evaluate()
-                yield self._sample()
+        if self.plan.init is not None and self._saved_step is None:
+            self._save_evaluated()  # from here on that model is not needed any more
+        self._begin_timing()
+        while True:
+            try:
+                while (reason := self._reason_to_stop(stop)) is None:
+                    yield from self._step()
+                if reason != "interrupted" and self._evaluated_step != trainer.step_count:
+                    yield self._evaluate()
+                break
+            except _DivergedError as found:
+                yield self._roll_back(found.nats)
         if reason == "interrupted":
             self._save_interrupted()
             yield self._over(reason, self._best.val_nats if self._best else None)
             return
-        if self._evaluated_step != trainer.step_count:
-            yield self._evaluate()
         final = self._evaluate_best()
         yield final
         yield self._over(reason, final.val_nats, final.windows_nats)
+
+    def _begin_timing(self) -> None:
+        self._last_report_s = self._elapsed()
+        self._paced = (self._trainer.step_count, self._last_report_s)
+
+    def _step(self) -> Iterator[Event]:
+        """One step, and all that is due after it; raises _DivergedError."""
+        trainer, training = self._trainer, self.plan.training
+        trainer.step()
+        if trainer.step_count % max(1, training.steps // PACE_CHECKS) == 0:
+            change = self._keep_pace()
+            if change is not None:
+                yield change
+        if trainer.step_count % training.report_every == 0:
+            yield self._report()
+        if trainer.step_count % training.eval_every == 0:
+            yield self._evaluate()
+            yield write_sample(
+                self.plan,
+                self._vocabulary,
+                trainer.model.weights(),
+                trainer.step_count,
+                self._record_end,
+            )
+        elif self._is_save_due():
+            self._save_progress()
 
     def _reason_to_stop(self, stop: StopRequest) -> Reason | None:
         """The one place that decides whether to go on."""
@@ -182,11 +217,11 @@ class TrainingRun:
 
     def _report(self) -> StepReport:
         progress = self._trainer.report()
-        self._check_finite(progress.train_nats)
+        self._check_loss(progress.train_nats)
         now = self._elapsed()
         seconds = max(now - self._last_report_s, 1e-9)
         self._last_report_s = now
-        return StepReport(
+        report = StepReport(
             step=self._trainer.step_count,
             train_nats=progress.train_nats,
             lr=progress.lr,
@@ -194,30 +229,61 @@ class TrainingRun:
             chars_per_s=progress.characters / seconds,
             elapsed_s=now,
         )
+        self._record(report)
+        return report
 
-    def _check_finite(self, nats: float) -> None:
-        """Raise RunError if training has diverged; what is saved is from before."""
-        if not math.isfinite(nats):
-            kept = "no model was saved yet"
-            if self._best is not None:
-                kept = f"the best model, of step {self._best.step}, is kept"
+    def _check_loss(self, nats: float) -> None:
+        """Raise _DivergedError for a loss, in nats, that a model in order does not have.
+
+        A uniform guess loses ln V. Once a model has done better it does not do worse than that; and
+        even a first step on text that it does not expect loses less than twice as much and a bit.
+        """
+        chance = math.log(len(self._vocabulary))
+        learned = self._best is not None and self._best.val_nats < chance - 0.5
+        if not nats <= (chance + 0.5 if learned else 2 * chance + 2):
+            raise _DivergedError(nats)
+
+    def _roll_back(self, nats: float) -> RolledBack:
+        """Go back to the last evaluation with half the learning rate, or give up with RunError."""
+        trainer, step = self._trainer, self._trainer.step_count
+        self._restore(self._evaluated)
+        if self._rollbacks == MOST_ROLLBACKS:
+            if self._best is None:
+                self._save_model(None)
             raise RunError(
-                f"training diverged: the loss is {nats} after step {self._trainer.step_count}; "
-                f"{kept}; try a lower --lr than {self.plan.optimizer.lr:g}"
+                f"training diverged again (loss {nats:.3g} after step {step}) although the "
+                f"learning rate was halved {MOST_ROLLBACKS} times; the model of step "
+                f"{self._best.step if self._best else trainer.step_count} is kept; "
+                f"train anew with a lower --lr than {self.plan.optimizer.lr:g}"
             )
+        trainer.lr_scale /= 2
+        self._rollbacks += 1
+        back = RolledBack(
+            step=trainer.step_count,
+            diverged_step=step,
+            train_nats=nats if math.isfinite(nats) else None,
+            lr_scale=trainer.lr_scale,
+            elapsed_s=self._elapsed(),
+        )
+        self._record(back)
+        self._save_evaluated()
+        self._begin_timing()
+        return back
 
     def _evaluate(self) -> EvalReport:
         """The bounded evaluation; the model is saved if it is the best so far, the state always."""
         score = score_sampled(self._scorer, self._validation, self.plan.training.eval_chars)
-        self._check_finite(score.nats)
+        if not (math.isfinite(score.nats) and self._trainer.is_finite()):
+            raise _DivergedError(math.nan)
         step = self._trainer.step_count
         self._evaluated_step = step
         best = self._best is None or score.nats_per_char < self._best.val_nats
         if best:
-            self._best = _Best(score.nats_per_char, step)
+            self._best = Best(score.nats_per_char, step)
             self._save_model(score)
-        report = self._record(self._eval_report(score, carried=False, best=best))
-        self._save_state(finished=False)
+        report = self._eval_report(score, carried=False, best=best)
+        self._record(report)
+        self._save_evaluated()
         return report
 
     def _evaluate_best(self) -> EvalReport:
@@ -228,35 +294,24 @@ class TrainingRun:
         both = evaluate(self._scorer, self._validation[: self.plan.final_chars])
         score, windows_nats = both.carried, both.windows.nats_per_char
         losses = replace(
-            self._judge_precisions(best),
+            judge_precisions(self.plan, best, self._validation),
             val_nats=score.nats_per_char,
             val_characters=score.characters,
             val_carried=True,
             val_windows_nats=windows_nats,
         )
-        checkpoint.write(self.folder.model, replace(best, losses=losses))
-        self._best = _Best(score.nats_per_char, best.step)
-        report = self._record(
-            replace(
-                self._eval_report(score, carried=True, best=True),
-                step=best.step,
-                windows_nats=windows_nats,
-            )
+        with self._writing():
+            saves.write_model(self.folder, replace(best, losses=losses))
+        self._best = Best(score.nats_per_char, best.step)
+        report = replace(
+            self._eval_report(score, carried=True, best=True),
+            step=best.step,
+            windows_nats=windows_nats,
         )
-        self._save_state(finished=True)
+        self._record(report)
+        self._finished = True
+        self._save_evaluated()
         return report
-
-    def _judge_precisions(self, best: Checkpoint) -> Losses:
-        """What sampling at each precision costs, all measured on the same text."""
-        if self.plan.precision_chars == 0:
-            return Losses()
-        by_precision: dict[str, float] = {}
-        for precision in SAMPLING_PRECISIONS:
-            threads = self.plan.training.threads
-            network = make_network(best.config, best.weights, precision, threads)
-            score = score_sampled(network, self._validation, self.plan.precision_chars)
-            by_precision[precision] = score.nats_per_char
-        return Losses(by_precision=by_precision, precision_characters=score.characters)
 
     def _eval_report(self, score: Score, *, carried: bool, best: bool) -> EvalReport:
         return EvalReport(
@@ -268,112 +323,148 @@ class TrainingRun:
             elapsed_s=self._elapsed(),
         )
 
-    def _sample(self) -> SampleReport:
-        """A few characters; the generator is this sample's own, so the run is not disturbed."""
-        step = self._trainer.step_count
-        network = make_network(self.plan.model, self._trainer.model.weights(), threads=1)
-        config = SamplingConfig(
-            seed=self.plan.training.seed + step,
-            temperature=SAMPLE_TEMPERATURE,
-            length=SAMPLE_CHARACTERS,
-        )
-        start = self._vocabulary.start()
-        writer = make_writer(network, start, config, record_end=self._record_end)
-        return SampleReport(step, self._vocabulary.decode(writer.write(config.length)[:, 0]))
-
     def _save_interrupted(self) -> None:
-        """Keep everything; a run without an evaluation yet gets a model all the same."""
-        if self._best is None:
-            self._save_model(None)
-        self._save_state(finished=False)
+        """Keep everything, unless that is worthless: then the last evaluation is kept already."""
+        try:
+            self._save_progress()
+        except _DivergedError:
+            self._restore(self._evaluated)
+
+    def _is_save_due(self) -> bool:
+        every = self.plan.training.save_interval()
+        if every.steps is not None:
+            return self._trainer.step_count % every.steps == 0
+        wait = max(every.seconds, SAVE_COST * self._save_cost_s)
+        return time.monotonic() - self._last_save_s >= wait
+
+    def _save_progress(self) -> None:
+        """Save between evaluations; before the first, a model too. Raises _DivergedError."""
+        began = time.monotonic()
+        if not self._trainer.is_finite():
+            raise _DivergedError(math.nan)
+        saved = self._now()
+        with self._writing():
+            if self._best is None:
+                self._save_model(None)
+            saves.write_progress(self.folder, saved)
+        self._note_save(began)
+
+    def _save_evaluated(self) -> None:
+        """Save at an evaluation; this is where the run goes back to if it diverges."""
+        began = time.monotonic()
+        self._evaluated = self._now()
+        with self._writing():
+            saves.write_evaluated(self.folder, self._evaluated)
+        self._note_save(began)
+
+    def _note_save(self, began: float) -> None:
+        self._saved_step = self._trainer.step_count
+        self._last_save_s = time.monotonic()
+        self._save_cost_s = self._last_save_s - began
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """A file that cannot be written ends the run in one line that says what is safe."""
+        try:
+            yield
+        except (OSError, CheckpointError) as error:
+            what = error.strerror if isinstance(error, OSError) else str(error)
+            safe = "nothing was saved yet"
+            if self._saved_step is not None:
+                safe = f"everything up to step {self._saved_step} is saved"
+            raise RunError(
+                f"{what}; {safe}; make room, then: charrnn train --resume {self.folder.name}"
+            ) from error
+
+    def _now(self) -> Saved:
+        """The run as it stands."""
+        numbers, tensors = self._trainer.state()
+        with self._writing():
+            metrics_bytes = self._metrics.flushed_size()
+        self._serial += 1
+        state = RunState(
+            serial=self._serial,
+            trainer=numbers,
+            best=self._best,
+            evaluated_step=self._evaluated_step,
+            rollbacks=self._rollbacks,
+            elapsed_s=self._elapsed(),
+            finished=self._finished,
+            metrics_bytes=metrics_bytes,
+            corpus_sha256=self.plan.corpus.sha256,
+            machine=self._machine,
+        )
+        return Saved(state, tensors)
+
+    def _restore(self, saved: Saved) -> None:
+        """Make the run what it was at `saved`; raises ValueError if that does not fit."""
+        state = saved.state
+        self._trainer.load_state(state.trainer, saved.tensors)
+        self._best = state.best
+        self._evaluated_step = state.evaluated_step
+        self._rollbacks = state.rollbacks
+        self._finished = state.finished
+        with self._writing():
+            self._metrics.cut(state.metrics_bytes)
 
     def _save_model(self, score: Score | None) -> None:
-        corpus = self.plan.corpus
-        losses = Losses() if score is None else Losses(score.nats_per_char, score.characters)
-        training = {
-            "optimizer": asdict(self.plan.optimizer),
-            "loop": asdict(self.plan.training),
-            "elapsed_s": round(self._elapsed(), 3),
-        }
-        checkpoint.write(
-            self.folder.model,
-            Checkpoint(
-                config=self.plan.model,
-                vocabulary=self._vocabulary,
-                weights=self._trainer.model.weights(),
-                corpus=CorpusRecord(
-                    corpus.name,
-                    corpus.sha256,
-                    corpus.num_symbols,
-                    corpus.splits.val_frac,
-                    corpus.splits.test_frac,
-                    corpus.splits.records,
-                    corpus.text,
-                ),
-                losses=losses,
-                step=self._trainer.step_count,
-                training=training,
-                versions={"charrnn": version("charrnn"), "torch": str(torch.__version__)},
-            ),
+        trainer = self._trainer
+        model = make_checkpoint(
+            self.plan,
+            self._vocabulary,
+            trainer.model.weights(),
+            score,
+            trainer.step_count,
+            self._elapsed(),
         )
-
-    def _save_state(self, *, finished: bool) -> None:
-        """Write training.safetensors; always after the model that it tells of."""
-        numbers, tensors = self._trainer.state()
-        header = {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
-            "trainer": numbers,
-            "best": None if self._best is None else asdict(self._best),
-            "evaluated_step": self._evaluated_step,
-            "elapsed_s": self._elapsed(),
-            "finished": finished,
-            "corpus_sha256": self.plan.corpus.sha256,
-        }
-        sealed_file.write(self.folder.training, header, tensors)
+        with self._writing():
+            saves.write_model(self.folder, model)
 
     def resume(self) -> None:
-        """Take up the state that the folder holds; a run that never saved any starts afresh.
+        """Take up the last good state in the folder; a run that never saved any starts afresh.
 
-        Raises CheckpointError or RunError if the state is damaged or of another run.
+        Raises RunError if the states are damaged or of another run.
         """
-        if not self.folder.training.exists():
-            self._forget_metrics_after(0)
+        layout = saves.layout_of(self._evaluated.tensors)
+        with self._writing():
+            found = saves.find(self.folder, layout, self.plan.corpus.sha256)
+            if found is None:
+                self._metrics.cut(0)
+        if found is None:
+            self._notes = (*self._notes, "stopped before its first save: it starts from its plan")
             return
-        header, tensors = sealed_file.read(self.folder.training)
+        newest = found.newest.state
         try:
-            if (header["format"], header["format_version"]) != (FORMAT, FORMAT_VERSION):
-                raise ValueError(
-                    f"format {header['format']!r} version {header['format_version']!r}"
-                )
-            if header["corpus_sha256"] != self.plan.corpus.sha256:
-                raise ValueError("it was saved while learning from another text")
-            self._finished = header["finished"]
-            self._best = None if header["best"] is None else _Best(**header["best"])
-            self._evaluated_step = header["evaluated_step"]
-            self._elapsed_before = header["elapsed_s"] - self._age()
-            self._trainer.load_state(header["trainer"], tensors)
-        except (KeyError, TypeError, ValueError) as error:
-            path = str(self.folder.training)
-            raise RunError(f"{path!r} does not fit this run: {error}") from error
-        self._forget_metrics_after(self._trainer.step_count)
+            if found.evaluated is not None:
+                self._trainer.load_state(found.evaluated.state.trainer, found.evaluated.tensors)
+                self._evaluated = found.evaluated
+            elif self.plan.init is not None:  # where it began is not known any more
+                self._evaluated = found.newest
+            self._restore(found.newest)
+        except ValueError as error:
+            name = self.folder.name
+            raise RunError(f"the saved state of {name!r} does not fit this run: {error}") from error
+        self._serial = newest.serial
+        self._elapsed_before = newest.elapsed_s - self._age()
+        self._saved_step = self._trainer.step_count
+        self._notes = (*self._notes, *found.notes)
+        if differences := self._machine.differences(newest.machine):
+            changed = ", ".join(differences)
+            self._notes = (*self._notes, f"this will not be bit for bit the same run: {changed}")
 
-    def _record(self, report: _Report) -> _Report:
-        """Append `report` to the metrics file and return it."""
-        kind = "step" if isinstance(report, StepReport) else "eval"
-        with self.folder.metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"event": kind, **asdict(report)}) + "\n")
-        return report
+    def _record(self, report: StepReport | EvalReport | RolledBack) -> None:
+        """Append `report` to the metrics file."""
+        with self._writing():
+            self._metrics.append(report)
 
-    def _forget_metrics_after(self, step: int) -> None:
-        """Drop the lines that the resumed run will write again, and a half-written last one."""
-        if not self.folder.metrics.exists():
-            return
-        kept = []
-        for line in self.folder.metrics.read_text(encoding="utf-8").splitlines(keepends=True):
-            try:
-                if line.endswith("\n") and json.loads(line)["step"] <= step:
-                    kept.append(line)
-            except (ValueError, KeyError):
-                continue
-        sealed_file.write_atomically(self.folder.metrics, "".join(kept).encode())
+
+def _machine(plan: Plan) -> Machine:
+    training = plan.training
+    return Machine(
+        engine=training.engine,
+        precision=training.precision,
+        device=training.device,
+        threads=training.threads,
+        cpu=instruction_sets(training.engine),
+        torch=str(torch.__version__),
+    )

@@ -24,6 +24,7 @@ from charrnn.model.config import GATES, ModelConfig
 from charrnn.training.config import OptimizerConfig, TrainingConfig
 from charrnn.training.dropout import draw_mask
 from charrnn.training.optimizer import AdamW, Schedule, learning_rate
+from charrnn.typed_json import make_record
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,23 @@ class Progress:
     characters: int
 
 
+@dataclass(frozen=True)
+class Counters:
+    """The numbers of a trainer's state."""
+
+    step: int
+    position: int
+    """The next window, of those in an epoch."""
+    epoch: int
+    counted: int
+    """Steps whose loss is not reported yet."""
+    characters: int
+    """Characters that these have read."""
+    schedule: Schedule
+    lr_scale: float
+    """What divergence has left of the learning rate."""
+
+
 class Trainer:
     """A model in training. Between two calls of `step` everything it is lies in `state()`."""
 
@@ -45,6 +63,7 @@ class Trainer:
         self.config = training
         self.step_count = 0
         self.schedule = Schedule.of(training.steps, optimizer)
+        self.lr_scale = 1.0
         self._optimizer_config = optimizer
         self._device = torch.device(training.device)
         self._windows = make_windows(split, training.batch_size, training.seq_len, training.seed)
@@ -86,7 +105,7 @@ class Trainer:
         self.step_count += 1
 
     def _learning_rate(self, step: int) -> float:
-        return learning_rate(step, self.schedule, self._optimizer_config)
+        return self.lr_scale * learning_rate(step, self.schedule, self._optimizer_config)
 
     def _begin(self, window: Window) -> State:
         """The state to read `window` from: carried, but zero in streams that begin afresh.
@@ -140,14 +159,15 @@ class Trainer:
 
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """(numbers, tensors): everything that the next step depends on."""
-        numbers = {
-            "step": self.step_count,
-            "position": self._windows.position,
-            "epoch": self._windows.epoch,
-            "counted": self._counted,
-            "characters": self._characters,
-            "schedule": asdict(self.schedule),
-        }
+        counters = Counters(
+            step=self.step_count,
+            position=self._windows.position,
+            epoch=self._windows.epoch,
+            counted=self._counted,
+            characters=self._characters,
+            schedule=self.schedule,
+            lr_scale=self.lr_scale,
+        )
         tensors: dict[str, NDArray[Any]] = {
             "nats": self._nats.cpu().numpy().copy(),
             "generator": self._generator.get_state().numpy().copy(),
@@ -156,7 +176,12 @@ class Trainer:
             tensors[f"carried.{index}"] = part.cpu().numpy().copy()
         for name, tensor in self._learned():
             tensors[name] = tensor.detach().cpu().numpy().copy()
-        return numbers, tensors
+        return asdict(counters), tensors
+
+    def is_finite(self) -> bool:
+        """Whether every number that the next step depends on is one."""
+        parts = [*self._carried, self._nats, *(tensor for _, tensor in self._learned())]
+        return all(bool(torch.isfinite(part).all()) for part in parts)
 
     def _learned(self) -> Iterator[tuple[str, Tensor]]:
         """The parameters and the optimizer's two moments of each, by name."""
@@ -173,15 +198,22 @@ class Trainer:
     def load_state(self, numbers: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
         """Continue from `state()`: the next steps are bit for bit those of an unbroken run.
 
-        Raises KeyError or ValueError if something is missing or does not fit.
+        Raises ValueError if something is missing or does not fit.
         """
-        self.step_count = numbers["step"]
-        self._windows.position, self._windows.epoch = numbers["position"], numbers["epoch"]
-        self._counted = numbers["counted"]
-        self._characters = numbers["characters"]
-        self.schedule = Schedule(**numbers["schedule"])
+        counters = make_record(Counters, numbers)
+        if not 0 <= counters.position < self._windows.per_epoch or counters.epoch < 0:
+            raise ValueError(f"no window {counters.position} of epoch {counters.epoch}")
+        if counters.step < 0 or counters.counted < 0 or not 0 < counters.lr_scale <= 1:
+            raise ValueError(f"no step {counters.step} at {counters.lr_scale} of the rate")
+        try:
+            self._generator.set_state(torch.from_numpy(tensors["generator"]))
+        except RuntimeError as error:
+            raise ValueError("the random generator's state is not one") from error
+        self.step_count = counters.step
+        self._windows.position, self._windows.epoch = counters.position, counters.epoch
+        self._counted, self._characters = counters.counted, counters.characters
+        self.schedule, self.lr_scale = counters.schedule, counters.lr_scale
         self._nats = self._tensor(tensors["nats"], self._nats)
-        self._generator.set_state(torch.from_numpy(tensors["generator"]))
         self._carried = tuple(
             self._tensor(tensors[f"carried.{index}"], part)
             for index, part in enumerate(self._carried)

@@ -1,0 +1,78 @@
+"""A model as it stands in the middle of a run: its checkpoint, a sample, what a precision costs."""
+
+from dataclasses import asdict
+from importlib.metadata import version
+
+import torch
+
+from charrnn.checkpoint import Checkpoint, CorpusRecord, Losses, Weights
+from charrnn.corpus.encoded import Split
+from charrnn.engines.config import SAMPLING_PRECISIONS
+from charrnn.native_inference import make_network
+from charrnn.sampling.config import SamplingConfig
+from charrnn.sampling.generator import make_writer
+from charrnn.scoring import Score, score_sampled
+from charrnn.training.events import SampleReport
+from charrnn.training.plan import Plan
+from charrnn.vocabulary import Vocabulary
+
+SAMPLE_CHARACTERS = 160
+SAMPLE_TEMPERATURE = 0.8
+
+
+def make_checkpoint(
+    plan: Plan,
+    vocabulary: Vocabulary,
+    weights: Weights,
+    score: Score | None,
+    step: int,
+    elapsed_s: float,
+) -> Checkpoint:
+    """The model after `step` steps, `score` if it was judged."""
+    corpus = plan.corpus
+    return Checkpoint(
+        config=plan.model,
+        vocabulary=vocabulary,
+        weights=weights,
+        corpus=CorpusRecord(
+            corpus.name,
+            corpus.sha256,
+            corpus.num_symbols,
+            corpus.splits.val_frac,
+            corpus.splits.test_frac,
+            corpus.splits.records,
+            corpus.text,
+        ),
+        losses=Losses() if score is None else Losses(score.nats_per_char, score.characters),
+        step=step,
+        training={
+            "optimizer": asdict(plan.optimizer),
+            "loop": asdict(plan.training),
+            "elapsed_s": round(elapsed_s, 3),
+        },
+        versions={"charrnn": version("charrnn"), "torch": str(torch.__version__)},
+    )
+
+
+def write_sample(
+    plan: Plan, vocabulary: Vocabulary, weights: Weights, step: int, record_end: int | None
+) -> SampleReport:
+    """A few characters; the generator is this sample's own, so the run is not disturbed."""
+    network = make_network(plan.model, weights, threads=1)
+    config = SamplingConfig(
+        seed=plan.training.seed + step, temperature=SAMPLE_TEMPERATURE, length=SAMPLE_CHARACTERS
+    )
+    writer = make_writer(network, vocabulary.start(), config, record_end=record_end)
+    return SampleReport(step, vocabulary.decode(writer.write(config.length)[:, 0]))
+
+
+def judge_precisions(plan: Plan, model: Checkpoint, validation: Split) -> Losses:
+    """What sampling at each precision costs, all measured on the same text."""
+    if plan.precision_chars == 0:
+        return Losses()
+    by_precision: dict[str, float] = {}
+    for precision in SAMPLING_PRECISIONS:
+        network = make_network(model.config, model.weights, precision, plan.training.threads)
+        score = score_sampled(network, validation, plan.precision_chars)
+        by_precision[precision] = score.nats_per_char
+    return Losses(by_precision=by_precision, precision_characters=score.characters)
