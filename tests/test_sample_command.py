@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -196,6 +197,7 @@ def test_commands_and_mistakes_at_the_prompt(cli: Run, prose: str) -> None:
     assert "/reset" in done.stderr.decode()
 
 
+@pytest.mark.slow  # it hung once on a loaded machine, and nobody knows yet whose fault it was
 def test_an_interrupt_stops_the_text_and_not_the_prompt(prose: str, tmp_path: Path) -> None:
     """On a terminal of its own: endless text, Ctrl-C, then the prompt again."""
     command = [sys.executable, "-m", "charrnn", "sample", "-i", "-q", "-n", "-1"]
@@ -208,6 +210,7 @@ def test_an_interrupt_stops_the_text_and_not_the_prompt(prose: str, tmp_path: Pa
     def read_until(pattern: bytes) -> None:
         nonlocal seen
         while not re.search(pattern, seen):
+            assert select.select([terminal], [], [], 30)[0], f"nothing came after {seen[-200:]!r}"
             seen += os.read(terminal, 4096)
         seen = b""
 
