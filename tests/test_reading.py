@@ -169,10 +169,9 @@ def test_what_has_changed_is_read_again_and_what_was_only_touched_is_found_by_it
     age(path)
     first = read(path)
     os.utime(path, ns=(1, 1))
-    monkeypatch.setattr(ids_file, "write", None)  # nothing can be encoded
-    assert read(path).sha256 == first.sha256
-    monkeypatch.undo()
-    monkeypatch.chdir(path.resolve().parent)
+    with monkeypatch.context() as patched:
+        patched.setattr(ids_file, "write", None)  # nothing can be encoded
+        assert read(path).sha256 == first.sha256
     path.write_text(TEXT.swapcase())  # the same size, and the old time again
     os.utime(path, ns=(1, 1))
     replaced = path.with_suffix(".new")
