@@ -62,7 +62,7 @@ class AdamW:
         w <- w - lr * a * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
 
     Caution, the factor a, means that no weight moves against its newest gradient. It lets the rate
-    be twice as high, and is worth about a third more steps (docs/experiments/choosing.md).
+    be twice as high, and learns more in the same steps (docs/experiments/choosing.md).
     """
 
     def __init__(
