@@ -112,7 +112,8 @@ def bench_shape(layers: int, hidden: int, seconds: float) -> None:
         for threads in (1, 2, None)[: 3 if default_threads() > 1 else 1]:
             name = f"{precision} {threads or 'auto'}"
             network = NativeNetwork(model.config, model.weights, precision, threads)
-            writer = make_writer(network, np.zeros(1, np.int64), SamplingConfig(0))
+            place = Place.after(network, np.zeros(1, np.int64))
+            writer = make_writer(network, place, SamplingConfig(0))
             started = time.perf_counter()
             writer.write(50)
             steps[name] = max(50, int(50 * BLOCK_S / (time.perf_counter() - started)))

@@ -16,7 +16,7 @@ from charrnn.corpus.text import TextConfig
 from charrnn.engines.config import SAMPLING_PRECISIONS, SamplingPrecision
 from charrnn.errors import CharRNNError, CheckpointError
 from charrnn.model.config import ModelConfig
-from charrnn.typed_json import make_record, typed
+from charrnn.typed_json import LONGEST_REASON, make_record, typed
 from charrnn.vocabulary import Vocabulary
 
 FORMAT = "charrnn-model"
@@ -128,7 +128,7 @@ def read(path: Path) -> Checkpoint:
         checkpoint = _described(header)
         _check_layout(sealed.layout, checkpoint.config)
     except (ValueError, KeyError, TypeError, AttributeError, CharRNNError) as error:
-        reason = str(error)[: sealed_file.LONGEST_REASON]
+        reason = str(error)[: LONGEST_REASON]
         raise CheckpointError(f"{str(path)!r} is inconsistent: {reason}") from error
     checkpoint = replace(checkpoint, weights=sealed.tensors())
     for name, tensor in checkpoint.weights.items():

@@ -85,8 +85,9 @@ class WindowScorer(Protocol):
 
 
 def evaluate(scorer: WindowScorer, ids: Split) -> Evaluation:
-    """Judge ids (N,), N >= 2, in both ways."""
-    return Evaluation(score_carried(scorer, ids), score_windows(scorer, ids))
+    """Judge ids (N,), N >= 2, in both ways. Records, each read from zero, are both at once."""
+    carried = score_carried(scorer, ids)
+    return Evaluation(carried, carried if isinstance(ids, Records) else score_windows(scorer, ids))
 
 
 def score_carried(scorer: WindowScorer, ids: Split, streams: int = STREAMS) -> Score:
@@ -164,15 +165,13 @@ def _settled(
 
 
 def score_windows(
-    scorer: WindowScorer, ids: Split, *, window: int = WINDOW, streams: int = STREAMS
+    scorer: WindowScorer, ids: Ids, *, window: int = WINDOW, streams: int = STREAMS
 ) -> Score:
     """The cost of ids (N,), N >= 2, in windows of `window` characters, each from the zero state.
 
     This is how a model with a fixed context is usually evaluated. Every character but the first is
-    predicted once; the last window may be shorter. Records are read as they are, each from zero.
+    predicted once; the last window may be shorter.
     """
-    if isinstance(ids, Records):
-        return _score_records(scorer, ids, streams)
     total = len(ids) - 1
     whole = total // window
     nats = 0.0

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from charrnn.errors import CheckpointError
+from charrnn.typed_json import LONGEST_HEADER, LONGEST_REASON, canonical_json
 
 Tensors = Mapping[str, NDArray[Any]]
 Header = Mapping[str, Any]
@@ -27,20 +28,9 @@ Layout = dict[str, tuple[str, tuple[int, ...]]]
 """Each tensor's name -> (numpy's spelling of its type, shape)."""
 
 KEY = "charrnn"
-LONGEST_HEADER = 1 << 23
-"""Bytes; the whole of Unicode as a vocabulary takes about half of it."""
-LONGEST_REASON = 200
-"""Characters of what a library says of a bad file; some repeat the file."""
 NUMPY_TYPES = {"F32": "<f4", "I64": "<i8", "U8": "|u1"}
 """The tensor types that charrnn writes, by safetensors' names; others keep their own."""
 _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
-
-
-def canonical_json(header: Header) -> str:
-    """The one spelling of `header`: sorted keys, no spaces, no escapes but JSON's own, no NaN."""
-    return json.dumps(
-        header, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
 
 
 def seal(header: Header, tensors: Tensors) -> str:

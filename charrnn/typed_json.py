@@ -1,6 +1,8 @@
-"""JSON values as records: every field is there, and of the type that the record says."""
+"""JSON as charrnn's files hold it: in one spelling, and read back into typed records."""
 
+import json
 import math
+from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -8,6 +10,17 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 Record = TypeVar("Record")
 
 LARGEST_NUMBER = 1 << 63
+LONGEST_HEADER = 1 << 23
+"""Bytes of a file's header; the whole of Unicode as a vocabulary takes about half of it."""
+LONGEST_REASON = 200
+"""Characters of what a library says of a bad file; some repeat the file."""
+
+
+def canonical_json(header: Mapping[str, Any]) -> str:
+    """The one spelling of `header`: sorted keys, no spaces, no escapes but JSON's own, no NaN."""
+    return json.dumps(
+        header, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
 
 
 def make_record(kind: type[Record], values: object) -> Record:

@@ -20,7 +20,7 @@ from charrnn.model.config import CellName, ModelConfig
 from charrnn.native_inference import NativeNetwork
 from charrnn.sampling.choice import choose
 from charrnn.sampling.config import SamplingConfig
-from charrnn.sampling.generator import make_writer
+from charrnn.sampling.generator import Place, make_writer
 from charrnn.scoring import score_carried, score_sampled
 from charrnn.training.config import OptimizerConfig, TrainingConfig
 from charrnn.training.trainer import Trainer
@@ -229,7 +229,8 @@ def test_writing_starts_afresh_after_each_newline(maker: Any, cell: CellName) ->
     config = ModelConfig(4, cell, 2, 13, 5)
     weights = random_checkpoint(config, 1).weights
     sampling = SamplingConfig(seed=5, temperature=1.3, length=400, samples=2)
-    writer = make_writer(maker(config, weights), vocabulary.start(), sampling, record_end=0)
+    drawn = maker(config, weights)
+    writer = make_writer(drawn, Place.after(drawn, vocabulary.start(), 0), sampling)
     written = np.concatenate([writer.write(150), writer.write(250)])
     network = NumpyNetwork(config, weights)
     for sample in range(2):
@@ -242,7 +243,7 @@ def test_writing_starts_afresh_after_each_newline(maker: Any, cell: CellName) ->
             last = choose(logits[0], sampling, random.random())
             assert symbol == last
     assert (written == 0).sum() > 20
-    through = make_writer(network, vocabulary.start(), sampling).write(400)
+    through = make_writer(network, Place.after(network, vocabulary.start()), sampling).write(400)
     assert not np.array_equal(written, through)
 
 

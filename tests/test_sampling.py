@@ -26,6 +26,7 @@ from charrnn.sampling.generator import (
     NOTHING_ALLOWED,
     NativeWriter,
     NumpyWriter,
+    Place,
     make_writer,
     write_blocks,
 )
@@ -64,7 +65,8 @@ def written(
     network: Network, config: SamplingConfig, prime: Any = PRIME, **limits: Any
 ) -> np.ndarray:
     """Ids (n, S)."""
-    writer = make_writer(network, np.asarray(prime, np.uint8), config, **limits)
+    place = Place.after(network, np.asarray(prime, np.uint8))
+    writer = make_writer(network, place, config, **limits)
     blocks = list(write_blocks(writer, config.length))
     return np.concatenate(blocks) if blocks else np.empty((0, config.samples), np.int32)
 
@@ -170,7 +172,7 @@ def test_the_whole_prime_is_read(network: Network) -> None:
 
 def test_blocks_grow_and_length_minus_one_has_no_end(network: Network) -> None:
     config = SamplingConfig(0, length=-1)
-    blocks = write_blocks(make_writer(network, PRIME, config), -1)
+    blocks = write_blocks(make_writer(network, Place.after(network, PRIME), config), -1)
     sizes = [len(block) for block in itertools.islice(blocks, 8)]
     assert sizes[0] == 1
     assert max(sizes) > 1
@@ -287,7 +289,9 @@ def words_automaton(vocab_size: int) -> Automaton:
 
 def test_an_automaton_decides_what_may_follow_and_where_the_text_ends(network: Network) -> None:
     config = SamplingConfig(0, length=50, samples=3)
-    writer = make_writer(network, PRIME, config, automaton=words_automaton(11))
+    writer = make_writer(
+        network, Place.after(network, PRIME), config, automaton=words_automaton(11)
+    )
     blocks = np.concatenate(list(write_blocks(writer, 50)))
     np.testing.assert_array_equal(blocks, np.array([[0, 1, 0, 1, 2]] * 3).T)
     assert writer.pen.ended.tolist() == [FINAL_STATE] * 3
@@ -297,7 +301,7 @@ def test_a_text_ends_where_nothing_is_allowed(network: Network) -> None:
     allowed = np.ones(11, bool)
     allowed[1] = False
     config = SamplingConfig(0, length=50, top_k=3)
-    writer = make_writer(network, PRIME, config, allowed, words_automaton(11))
+    writer = make_writer(network, Place.after(network, PRIME), config, allowed, words_automaton(11))
     assert isinstance(writer, NumpyWriter | NativeWriter)
     blocks = np.concatenate(list(write_blocks(writer, 50)))
     assert blocks[:, 0].tolist() == [0, -1]
@@ -329,7 +333,8 @@ def test_any_automaton_gives_the_same_text_in_both_writers(
     config = SamplingConfig(seed, length=30, samples=samples, **filters)
     both = []
     for maker in (NumpyNetwork, NativeNetwork):
-        writer = make_writer(maker(CONFIG, weights, "int8"), PRIME, config, automaton=automaton)
+        network = maker(CONFIG, weights, "int8")
+        writer = make_writer(network, Place.after(network, PRIME), config, automaton=automaton)
         blocks = list(write_blocks(writer, 30))
         state = writer.pen.automaton_state, writer.pen.ended
         both.append((np.concatenate(blocks), state))
@@ -350,8 +355,10 @@ def test_tables_that_lead_nowhere_are_refused() -> None:
         replace(good, distance=good.distance[:-1]),
     ):
         with pytest.raises(ValueError, match=r"state|class|final|distance"):
-            make_writer(network, PRIME, config, automaton=automaton)
-    writer = make_writer(network, PRIME, config, automaton=words_automaton(12))
+            make_writer(network, Place.after(network, PRIME), config, automaton=automaton)
+    writer = make_writer(
+        network, Place.after(network, PRIME), config, automaton=words_automaton(12)
+    )
     with pytest.raises(ValueError, match="symbol_class has the wrong shape"):
         writer.write(1)
 

@@ -9,6 +9,7 @@ from safetensors.numpy import save_file
 
 from charrnn import sealed_file
 from charrnn.errors import CheckpointError
+from charrnn.typed_json import canonical_json
 
 HEADER = {"name": "é", "sizes": [1, 2], "loss": 0.1}
 TENSORS = {
@@ -64,7 +65,7 @@ def test_a_tensor_under_another_name_is_noticed(sealed: Path, tmp_path: Path) ->
     header, tensors = sealed_file.read(sealed)
     tensors["c"] = tensors.pop("b")
     digest = sealed_file.seal(HEADER, TENSORS)
-    forged = sealed_file.canonical_json({**header, "sha256": digest})
+    forged = canonical_json({**header, "sha256": digest})
     save_file(tensors, tmp_path / "forged", metadata={"charrnn": forged})
     with pytest.raises(CheckpointError, match="checksum"):
         sealed_file.read(tmp_path / "forged")

@@ -22,15 +22,13 @@ import numpy as np
 
 from charrnn.corpus.symbols import ids_type
 from charrnn.errors import CorpusError, VocabularyError
-from charrnn.typed_json import typed
+from charrnn.typed_json import LONGEST_HEADER, LONGEST_REASON, canonical_json, typed
 from charrnn.vocabulary import Ids, Vocabulary
 
 FORMAT = "charrnn-ids"
 FORMAT_VERSION = 2
 UNFINISHED = ".part"
 _ALIGNMENT = 64
-_LONGEST_HEADER = 1 << 23
-_LONGEST_REASON = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +70,9 @@ def _write(
         "num_ids": num_ids,
         "sha256": sha256,
     }
-    text = _canonical({**header, "checksum": _checksum(header)}).encode("utf-8", "surrogatepass")
+    text = canonical_json({**header, "checksum": _checksum(header)}).encode(
+        "utf-8", "surrogatepass"
+    )
     length = -(-(8 + len(text)) // _ALIGNMENT) * _ALIGNMENT - 8
     file.write(length.to_bytes(8, "little") + text.ljust(length))
     written = 0
@@ -98,7 +98,7 @@ def open_ids(path: Path, *, whole: bool = True) -> EncodedText:
         with path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             length = int.from_bytes(file.read(8), "little")
-            if length > min(_LONGEST_HEADER, size - 8):
+            if length > min(LONGEST_HEADER, size - 8):
                 raise ValueError("its header has no end")
             header = json.loads(file.read(length))
             if type(header) is not dict:
@@ -124,7 +124,7 @@ def open_ids(path: Path, *, whole: bool = True) -> EncodedText:
     except OSError as error:
         raise CorpusError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, RecursionError, VocabularyError) as error:
-        reason = " ".join(str(error)[:_LONGEST_REASON].split())
+        reason = " ".join(str(error)[:LONGEST_REASON].split())
         raise CorpusError(f"{str(path)!r} is damaged or not a file of ids: {reason}") from error
 
 
@@ -137,9 +137,5 @@ def check_ids(ids: Ids, vocab_size: int) -> None:
         )
 
 
-def _canonical(header: dict[str, Any]) -> str:
-    return json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
 def _checksum(header: dict[str, Any]) -> str:
-    return hashlib.sha256(_canonical(header).encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(canonical_json(header).encode("utf-8", "surrogatepass")).hexdigest()

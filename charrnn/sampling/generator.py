@@ -118,18 +118,19 @@ class NumpyWriter:
             if pen.ended.all():
                 return block[:step]
             logits, pen.state = self._network.step(pen.last, pen.state)  # (S, V)
-            self._room = symbols_left(self._config, pen) - 1
+            room = symbols_left(self._config, pen) - 1
             for sample in map(int, np.flatnonzero(pen.ended == GOES_ON)):
-                block[step, sample] = self._choose(sample, logits[sample])
+                block[step, sample] = self._choose(sample, logits[sample], room)
             pen.position += 1
         return block
 
-    def _choose(self, sample: int, logits: NDArray[np.float32]) -> int:
+    def _choose(self, sample: int, logits: NDArray[np.float32], room: int) -> int:
+        """The next symbol of `sample`, which may write `room` more after it."""
         pen, automaton = self.pen, self._automaton
         allowed = self._allowed
         if automaton is not None:
             following = automaton.next_state[pen.automaton_state[sample], automaton.symbol_class]
-            may_follow = (following != FORBIDDEN) & (automaton.distance[following] <= self._room)
+            may_follow = (following != FORBIDDEN) & (automaton.distance[following] <= room)
             allowed = may_follow if allowed is None else may_follow & (allowed != 0)
         symbol = choose(logits, self._config, self._random[sample].random(), allowed)
         if symbol < 0:
@@ -189,19 +190,16 @@ def symbols_left(config: SamplingConfig, pen: Pen) -> int:
 
 def make_writer(
     network: Network,
-    place: Place | Ids,
+    place: Place,
     config: SamplingConfig,
     allowed: NDArray[np.bool_] | None = None,
     automaton: Automaton | None = None,
-    record_end: int | None = None,
 ) -> Writer:
-    """The writer goes on from `place`, or from the end of the ids given (at least one).
+    """The fastest writer for `network`; it goes on from `place`.
 
     allowed: (V,), False for symbols that never may be chosen. automaton: what may follow what; what
-    was read before is not part of it. record_end: see Place.
+    was read before is not part of it.
     """
-    if not isinstance(place, Place):
-        place = Place.after(network, place, record_end)
     pen = Pen(place, config.samples)
     mask = None if allowed is None else allowed.astype(np.uint8)
     if isinstance(network, NativeNetwork):

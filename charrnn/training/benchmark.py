@@ -13,7 +13,7 @@ from charrnn.engines.config import SAMPLING_PRECISIONS, SamplingPrecision
 from charrnn.model.config import ModelConfig
 from charrnn.native_inference import make_network
 from charrnn.sampling.config import ENDLESS, SamplingConfig
-from charrnn.sampling.generator import make_writer
+from charrnn.sampling.generator import Place, make_writer
 from charrnn.training.config import OptimizerConfig, TrainingConfig
 from charrnn.training.timing import median_seconds
 from charrnn.training.trainer import Trainer
@@ -60,7 +60,8 @@ def benchmark(model: ModelConfig, training: TrainingConfig, seconds: float) -> B
     writers = {}
     for precision in SAMPLING_PRECISIONS:
         network = make_network(model, weights, precision)
-        writers[precision] = make_writer(network, ids[:1], SamplingConfig(seed=0, length=ENDLESS))
+        place = Place.after(network, ids[:1])
+        writers[precision] = make_writer(network, place, SamplingConfig(seed=0, length=ENDLESS))
     blocks = {name: partial(writer.write, BLOCK) for name, writer in writers.items()}
     block_s = median_seconds(blocks, 0.2 * seconds)
     return Benchmark(

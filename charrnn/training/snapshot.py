@@ -10,7 +10,7 @@ from charrnn.corpus.encoded import Split
 from charrnn.engines.config import SAMPLING_PRECISIONS
 from charrnn.native_inference import make_network
 from charrnn.sampling.config import SamplingConfig
-from charrnn.sampling.generator import make_writer
+from charrnn.sampling.generator import Place, make_writer
 from charrnn.scoring import Score, score_sampled
 from charrnn.training.events import SampleReport
 from charrnn.training.plan import Plan
@@ -62,7 +62,7 @@ def write_sample(
     config = SamplingConfig(
         seed=plan.training.seed + step, temperature=SAMPLE_TEMPERATURE, length=SAMPLE_CHARACTERS
     )
-    writer = make_writer(network, vocabulary.start(), config, record_end=record_end)
+    writer = make_writer(network, Place.after(network, vocabulary.start(), record_end), config)
     return SampleReport(step, vocabulary.decode(writer.write(config.length)[:, 0]))
 
 
