@@ -128,7 +128,7 @@ def read(path: Path) -> Checkpoint:
         checkpoint = _described(header)
         _check_layout(sealed.layout, checkpoint.config)
     except (ValueError, KeyError, TypeError, AttributeError, CharRNNError) as error:
-        reason = str(error)[: LONGEST_REASON]
+        reason = str(error)[:LONGEST_REASON]
         raise CheckpointError(f"{str(path)!r} is inconsistent: {reason}") from error
     checkpoint = replace(checkpoint, weights=sealed.tensors())
     for name, tensor in checkpoint.weights.items():

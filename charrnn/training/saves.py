@@ -132,7 +132,7 @@ def read(path: Path, layout: Layout, corpus_sha256: str) -> Saved:
             different = sorted(set(sealed.layout.items()) ^ set(layout.items()))
             raise ValueError(f"tensor {different[0][0]!r:.60} is missing, or not of the same shape")
     except (ValueError, KeyError, TypeError) as error:
-        reason = str(error)[: LONGEST_REASON]
+        reason = str(error)[:LONGEST_REASON]
         raise RunError(f"{str(path)!r} does not fit this run: {reason}") from error
     saved = Saved(state, sealed.tensors())
     if not all(np.isfinite(tensor).all() for tensor in saved.tensors.values()):
