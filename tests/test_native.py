@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -342,3 +343,26 @@ def test_works_in_a_forked_child() -> None:
             engine("lstm", case.ids, case.table, case.layers, case.state, [])
             os._exit(0)
         assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_mask_depends_on_its_seed_alone() -> None:
+    def mask(threads: int, seed: int, size: int = 40_000) -> np.ndarray:
+        drawn = np.empty(size, np.float32)
+        _native.dropout_mask(threads, seed, 0.5, drawn)
+        return drawn
+
+    seed = -(2**61) + 12345
+    first = mask(1, seed)
+    assert all(np.array_equal(first, mask(threads, seed)) for threads in (2, 3))
+    assert np.array_equal(first[:777], mask(2, seed, 777))
+    for isa in _native.available_isas():
+        _native.cap_isa(isa)
+        try:
+            assert np.array_equal(first, mask(2, seed))
+        finally:
+            _native.cap_isa("")
+    # Independent masks agree at half of the places: neighbouring seeds, shifted places, neighbours.
+    others = [mask(1, seed + step)[: len(first) - 1] for step in (1, 1 << 31, 1 << 32, 1 << 60)]
+    for other in (*others, mask(1, seed + 1 + (1 << 32))[1:], first[1:]):
+        agreement = float((other == first[: len(other)]).mean())
+        assert agreement == pytest.approx(0.5, abs=5 * 0.5 / 200)

@@ -63,6 +63,12 @@ def adamw(
 ) -> None:
     """Update one parameter and its moments in place."""
 
+def dropout_mask(threads: int, seed: int, dropped: float, mask: Array) -> None:
+    """Fill a mask: 0 with probability `dropped`, else 1 / (1 - dropped).
+
+    An entry depends on the seed and its place alone, not on threads or instruction set.
+    """
+
 class LossWindow:
     """What `loss_forward` keeps for `loss_backward`."""
 

@@ -72,8 +72,8 @@ class Trainer:
         self._engine = make_engine(training.engine, training.precision, training.threads)
         self.model = CharRNN(model, torch.Generator().manual_seed(training.seed)).to(self._device)
         self._generator = torch.Generator(self._device).manual_seed(training.seed)
-        native_threads = training.threads if training.engine == "native" else 0
-        self._optimizer = AdamW(self.model.parameters(), optimizer, native_threads)
+        self._native_threads = training.threads if training.engine == "native" else 0
+        self._optimizer = AdamW(self.model.parameters(), optimizer, self._native_threads)
         self._carried = self.model.initial_state(training.batch_size)
         self._nats = torch.zeros((), device=self._device)
         self._counted = 0
@@ -128,7 +128,7 @@ class Trainer:
         if model.dropout == 0:
             return []
         shape = (steps, self.config.batch_size, model.hidden_size)
-        return [draw_mask(shape, model.dropout, self._generator) for _ in range(model.num_layers)]
+        return self._masks(shape, model.dropout)
 
     def _draw_weight_masks(self) -> list[Tensor]:
         """L masks (G*H, H) for the recurrent weights, or none without weight-drop."""
@@ -136,8 +136,13 @@ class Trainer:
         if model.weight_drop == 0:
             return []
         shape = (GATES[model.cell] * model.hidden_size, model.hidden_size)
+        return self._masks(shape, model.weight_drop)
+
+    def _masks(self, shape: tuple[int, ...], dropout: float) -> list[Tensor]:
+        """One for each layer."""
         return [
-            draw_mask(shape, model.weight_drop, self._generator) for _ in range(model.num_layers)
+            draw_mask(shape, dropout, self._generator, self._native_threads)
+            for _ in range(self.model.config.num_layers)
         ]
 
     def report(self) -> Progress:

@@ -15,6 +15,7 @@
 #include <string>
 
 #include "adamw.h"
+#include "dropout.h"
 #include "instruction_set.h"
 #include "loss.h"
 #include "memory.h"
@@ -167,6 +168,14 @@ void adamw(int threads, const Output& weights, const Input& gradients, const Out
   run(threads, [&](Team& team) { kernels().adamw(step, team); });
 }
 
+void dropout_mask(int threads, std::int64_t seed, double dropped, const Output& mask) {
+  require(threads >= 1, "threads must be at least 1");
+  require(dropped >= 0 && dropped < 1, "the fraction dropped must be at least 0 and below 1");
+  const Dropout job{mask.data(), (long)mask.size(), (std::uint64_t)seed, (std::uint32_t)(dropped * 0x1p32), (float)(1 / (1 - dropped))};
+  nb::gil_scoped_release unlocked;
+  run(threads, [&](Team& team) { kernels().dropout(job, team); });
+}
+
 std::unique_ptr<LossWindow> loss_forward(const std::string& precision, int threads, const Input& x, const Maybe<Input>& mask,
                                          const Input& weight, const Input& bias, const Ids& targets, const Output& nats) {
   Loss loss{};
@@ -230,6 +239,8 @@ NB_MODULE(_native, module) {
   module.def("adamw", &adamw, "threads"_a, "weights"_a.noconvert(), "gradients"_a.noconvert(), "means"_a.noconvert(),
              "squares"_a.noconvert(), "rate"_a, "decay"_a, "beta1"_a, "beta2"_a, "epsilon"_a, "mean_scale"_a, "square_scale"_a,
              "Update one parameter and its moments in place.");
+  module.def("dropout_mask", &dropout_mask, "threads"_a, "seed"_a, "dropped"_a, "mask"_a.noconvert(),
+             "Fill a mask: 0 with probability `dropped`, else 1 / (1 - dropped).");
   nb::class_<LossWindow>(module, "LossWindow", "What loss_forward keeps for loss_backward.");
   module.def("loss_forward", &loss_forward, "precision"_a, "threads"_a, "x"_a.noconvert(), "mask"_a.noconvert().none(),
              "weight"_a.noconvert(), "bias"_a.noconvert(), "targets"_a.noconvert(), "nats"_a.noconvert(),

@@ -15,6 +15,7 @@ enum class Precision { fp32, bf16 };
 struct Team;  // the threads that work on this layer together (threads.h)
 struct Loss;  // decoder and loss (loss.h)
 struct AdamW;  // the optimizer's step (adamw.h)
+struct Dropout;  // a mask (dropout.h)
 
 // Number of gates in torch's parameters, and of vectors kept per block. A GRU keeps four, n(h), r, z, n(x), because its
 // candidate multiplies the recurrent part alone by r: the recurrent product owns the first three, the input product the last three.
@@ -61,6 +62,7 @@ struct Kernels {
   void (*loss_forward)(const Loss&, Team&);
   void (*loss_backward)(const Loss&, Team&);
   void (*adamw)(const AdamW&, Team&);
+  void (*dropout)(const Dropout&, Team&);
 };
 
 // Columns of the right-hand side of a weight gradient are packed this many rows at a time, in this much scratch.
