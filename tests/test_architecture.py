@@ -56,7 +56,7 @@ STAIRCASE = [
         "cli.reading",
         "cli.quick_options",
     ],
-    ["cli.text_options"],
+    ["cli.text_options", "cli.optimizer_options"],
     ["cli.progress", "cli.prompt"],
     ["cli.bench", "cli.evaluate", "cli.corpus", "cli.info", "cli.sample", "cli.train"],
     ["cli.main"],

@@ -5,7 +5,19 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from charrnn.cli.arguments import parse_duration, parse_number, parse_size
+from charrnn.cli.arguments import CHOSEN, parse_duration, parse_number, parse_size
+from charrnn.cli.optimizer_options import (
+    AlphaOption,
+    ClipNormOption,
+    ClipValueOption,
+    LrDecayAfterOption,
+    LrDecayOption,
+    LrOption,
+    MomentumOption,
+    OptimizerOption,
+    WarmupStepsOption,
+    WeightDecayOption,
+)
 from charrnn.cli.terminal import Color, ColorOption, QuietOption
 from charrnn.cli.text_options import (
     TEXT,
@@ -18,13 +30,12 @@ from charrnn.cli.text_options import (
 )
 from charrnn.engines.config import EngineName
 from charrnn.model.config import CellName, ModelConfig
-from charrnn.training.config import Device, OptimizerConfig, TrainingConfig
+from charrnn.training.config import Device, TrainingConfig
 
 MODEL = "Model"
 STOPPING = "When to stop (--budget, --steps or --epochs; 3m if none)"
 TRAINING = "Training"
 RUN = "The run"
-CHOSEN = "by text and time"
 
 
 def train(
@@ -170,46 +181,16 @@ def train(
             rich_help_panel=TRAINING,
         ),
     ] = None,
-    lr: Annotated[
-        float | None,
-        typer.Option(
-            parser=parse_number,
-            metavar="X",
-            help="Learning rate.",
-            show_default=CHOSEN,
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
-    warmup_steps: Annotated[
-        int | None,
-        typer.Option(
-            parser=parse_size,
-            metavar="N",
-            help="Steps until it is reached.",
-            show_default=str(OptimizerConfig.warmup_steps),
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
-    weight_decay: Annotated[
-        float | None,
-        typer.Option(
-            parser=parse_number,
-            metavar="X",
-            help="Of matrices (AdamW).",
-            show_default=CHOSEN,
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
-    clip_norm: Annotated[
-        float | None,
-        typer.Option(
-            parser=parse_number,
-            metavar="X",
-            help="Largest gradient norm.",
-            show_default=str(OptimizerConfig.clip_norm),
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
+    optimizer: OptimizerOption = None,
+    lr: LrOption = None,
+    warmup_steps: WarmupStepsOption = None,
+    lr_decay: LrDecayOption = None,
+    lr_decay_after: LrDecayAfterOption = None,
+    alpha: AlphaOption = None,
+    momentum: MomentumOption = None,
+    weight_decay: WeightDecayOption = None,
+    clip_norm: ClipNormOption = None,
+    clip_value: ClipValueOption = None,
     seed: Annotated[
         int | None,
         typer.Option(
@@ -217,6 +198,16 @@ def train(
             metavar="N",
             help="Of weights and dropout.",
             show_default=str(TrainingConfig.seed),
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    init_range: Annotated[
+        float | None,
+        typer.Option(
+            parser=parse_number,
+            metavar="X",
+            help="Every parameter begins in U(-X, X).",
+            show_default="by layer",
             rich_help_panel=TRAINING,
         ),
     ] = None,

@@ -36,10 +36,16 @@ class TrainingRequest:
     embedding_size: int | None = None
     dropout: float | None = None
     weight_drop: float | None = None
+    optimizer: str | None = None
     lr: float | None = None
     warmup_steps: int | None = None
+    lr_decay: float | None = None
+    lr_decay_after: int | None = None
+    alpha: float | None = None
+    momentum: float | None = None
     weight_decay: float | None = None
     clip_norm: float | None = None
+    clip_value: float | None = None
     batch_size: int | None = None
     seq_len: int | None = None
     reset_prob: float | None = None
@@ -52,6 +58,7 @@ class TrainingRequest:
     patience: int | None = None
     save_every: str | None = None
     seed: int | None = None
+    init_range: float | None = None
     engine: str | None = None
     precision: str | None = None
     """fp32 or bf16; None (auto) takes what measures faster."""
@@ -87,8 +94,9 @@ class TrainingRequest:
         return self._over(ModelConfig(vocab_size=vocab_size))
 
     def optimizer_config(self) -> OptimizerConfig:
-        """The optimizer's settings."""
-        return self._over(OptimizerConfig())
+        """The optimizer's settings; a rate that falls by epochs needs no warm-up."""
+        warmup_steps = OptimizerConfig.warmup_steps if self.lr_decay is None else 0
+        return self._over(OptimizerConfig(warmup_steps=warmup_steps))
 
     def split_config(self) -> SplitConfig:
         """How much of the text is held back."""
