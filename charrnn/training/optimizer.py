@@ -14,6 +14,9 @@ from charrnn.training.config import OptimizerConfig
 
 EPSILON = 1e-8
 
+Numbers = tuple[float, float, float, float, float, float, float]
+"""lr, decay, beta1, beta2, epsilon, and what the two means are multiplied by to be unbiased."""
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -129,8 +132,9 @@ class AdamW(Optimizer):
     ) -> None:
         beta1, beta2 = self._config.beta1, self._config.beta2
         mean_scale, square_scale = (1 / (1 - beta ** (step + 1)) for beta in (beta1, beta2))
+        mean, square = kept
         numbers = (lr, decay, beta1, beta2, EPSILON, mean_scale, square_scale)
-        self._adamw(weight, gradient, *kept, *numbers)
+        self._adamw(weight, gradient, mean, square, *numbers)
 
 
 class RMSprop(Optimizer):
@@ -185,30 +189,23 @@ def make_optimizer(
     return AdamW(parameters, config, native_threads)
 
 
-def _native_adamw(threads: int) -> Callable[..., None]:
+def _native_adamw(threads: int) -> Callable[[Tensor, Tensor, Tensor, Tensor, *Numbers], None]:
     """The same as `_adamw` on our own kernels."""
     from charrnn.engines import _native
 
-    def update(weight: Tensor, gradient: Tensor, *rest: Tensor | float) -> None:
-        _native.adamw(threads, weight.detach(), gradient.contiguous(), *rest)
+    def update(
+        weight: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, *numbers: *Numbers
+    ) -> None:
+        _native.adamw(threads, weight.detach(), gradient.contiguous(), mean, square, *numbers)
 
     return update
 
 
 def _adamw(
-    weight: Tensor,
-    gradient: Tensor,
-    mean: Tensor,
-    square: Tensor,
-    lr: float,
-    decay: float,
-    beta1: float,
-    beta2: float,
-    epsilon: float,
-    mean_scale: float,
-    square_scale: float,
+    weight: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, *numbers: *Numbers
 ) -> None:
     """One parameter's step, in place; the equations are in AdamW."""
+    lr, decay, beta1, beta2, epsilon, mean_scale, square_scale = numbers
     mean.lerp_(gradient, 1 - beta1)
     square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
     caution = mean * gradient > 0

@@ -188,10 +188,11 @@ class Trainer:
     def _learned(self) -> Iterator[tuple[str, Tensor]]:
         """The parameters and what the optimizer keeps of each, by name."""
         names = [name for name, _ in self.model.named_parameters()]
-        learned = {"model": self._optimizer.parameters, **self._optimizer.kept}
-        for kind, values in learned.items():
-            for name, value in zip(names, values, strict=True):
-                yield f"{kind}.{name}", value
+        for name, weight in zip(names, self._optimizer.parameters, strict=True):
+            yield f"model.{name}", weight
+        for kind, kept in self._optimizer.kept.items():
+            for name, tensor in zip(names, kept, strict=True):
+                yield f"{kind}.{name}", tensor
 
     def load_state(self, numbers: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
         """Continue from `state()`: the next steps are bit for bit those of an unbroken run.
