@@ -45,7 +45,9 @@ def evaluate(
     UsageError if the split is empty.
     """
     record = model.checkpoint.corpus
-    splits = SplitConfig(record.val_frac, record.test_frac, record.records)
+    splits = SplitConfig(
+        **{each.name: getattr(record, each.name) for each in dataclasses.fields(SplitConfig)}
+    )
     if corpus is None:
         plan_file = RunFolder(model.path.parent).plan
         if not plan_file.is_file():

@@ -24,7 +24,7 @@ STAIRCASE = [
         "corpus.lock",
     ],
     ["corpus.text", "corpus.symbols", "corpus.ids_file", "corpus.catalogue"],
-    ["corpus.cache", "corpus.records", "corpus.statistics"],
+    ["corpus.cache", "corpus.records", "corpus.streams", "corpus.statistics"],
     ["corpus.reading", "corpus.download"],
     ["corpus.encoded", "corpus.windows"],
     ["sealed_file", "run_folder"],

@@ -7,14 +7,15 @@ import pytest
 import torch
 
 from charrnn.corpus import source
-from charrnn.corpus.encoded import EncodedCorpus, SplitConfig
+from charrnn.corpus.encoded import EncodedCorpus, Split, SplitConfig
 from charrnn.corpus.reading import read_sources
+from charrnn.corpus.streams import Streams
 from charrnn.corpus.text import TextConfig
 from charrnn.engines.config import PRECISIONS, EngineName, Precision
 from charrnn.engines.native_kernels import NativeEngine
 from charrnn.model.config import CELL_NAMES, CellName, ModelConfig
 from charrnn.scoring import score_carried
-from charrnn.training.config import OptimizerConfig, TrainingConfig
+from charrnn.training.config import OptimizerConfig, OptimizerName, TrainingConfig
 from charrnn.training.dropout import draw_mask
 from charrnn.training.evaluation import TorchScorer
 from charrnn.training.trainer import Trainer
@@ -74,6 +75,53 @@ def test_a_resumed_trainer_is_bit_for_bit_an_unbroken_one(
     assert same(weights_after(resumed, 18), expected)
     assert resumed.report() == unbroken.report()
     assert resumed.epoch == unbroken.epoch
+
+
+@pytest.mark.parametrize(
+    "split", [IDS, Streams.of(IDS, 3, 11).part(0, 121)], ids=["tail", "streams"]
+)
+@pytest.mark.parametrize("name", ["rmsprop", "sgd"])
+def test_every_optimizer_and_split_is_resumed_bit_for_bit(
+    name: OptimizerName, split: Split
+) -> None:
+    """Across the end of an epoch, and where the rate falls."""
+    optimizer = OptimizerConfig(optimizer=name, lr=0.01, lr_decay=0.5, lr_decay_after=1)
+
+    def make(seed: int) -> Trainer:
+        return Trainer(split, MODEL, optimizer, replace(TRAINING, seed=seed, init_range=0.3))
+
+    unbroken, first, resumed = make(5), make(5), make(6)
+    expected = weights_after(unbroken, 47)
+    weights_after(first, 19)
+    resumed.load_state(*first.state())
+    assert same(weights_after(resumed, 28), expected)
+    assert resumed.report() == unbroken.report()
+    assert unbroken.epoch > 2
+    assert not same(first.model.weights(), expected)
+
+
+def test_the_rate_falls_after_each_epoch_from_the_one_named_on() -> None:
+    optimizer = OptimizerConfig(lr=0.01, lr_decay=0.5, lr_decay_after=2, warmup_steps=0)
+    trainer = Trainer(IDS, MODEL, optimizer, TRAINING)
+    rates = []
+    for _ in range(4 * 21):  # 699 // 3 // 11 windows in an epoch
+        trainer.step()
+        rates.append(trainer.report().lr)
+    assert rates == [0.01] * 42 + [0.005] * 21 + [0.0025] * 21
+
+
+def test_parameters_begin_in_the_range_asked_for() -> None:
+    model = replace(MODEL, cell="lstm", hidden_size=40)
+    weights = make_trainer(model, init_range=0.08).model.weights()
+    for layer in (0, 1):
+        forget = weights[f"rnn.bias_ih_l{layer}"][40:80]
+        assert (forget == 1).all()
+        forget[:] = weights[f"rnn.bias_hh_l{layer}"][40:80]
+    for name, values in weights.items():
+        assert np.abs(values).max() <= 0.08, name
+    everything = np.concatenate([values.ravel() for values in weights.values()])
+    assert everything.std() == pytest.approx(0.08 / math.sqrt(3), rel=0.02)
+    assert len(np.unique(weights["decoder.bias"])) == V
 
 
 @pytest.mark.slow

@@ -270,6 +270,14 @@ def train(
             rich_help_panel=TRAINING,
         ),
     ] = None,
+    split: Annotated[
+        Literal["tail", "streams"] | None,
+        typer.Option(
+            help="Hold back the end of the text, or, as char-rnn does, of each stream of a batch.",
+            show_default="tail",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
     records: Annotated[
         Literal["line"] | None,
         typer.Option(

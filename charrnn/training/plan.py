@@ -17,6 +17,8 @@ from charrnn.training.config import OptimizerConfig, TrainingConfig
 
 DEFAULT_BUDGET_S = 180.0
 
+_ANY = TrainingConfig(steps=1, eval_every=1, eval_chars=1, report_every=1)
+
 _Config = TypeVar("_Config", ModelConfig, OptimizerConfig, TrainingConfig, SplitConfig, TextConfig)
 
 
@@ -66,6 +68,8 @@ class TrainingRequest:
     threads: int | None = None
     val_frac: float | None = None
     test_frac: float | None = None
+    split: str | None = None
+    """streams: hold back the end of each stream of a batch, as char-rnn does; tail: the text's."""
     records: str | None = None
     """line: each line is a text of its own."""
     as_bytes: bool | None = None
@@ -87,7 +91,7 @@ class TrainingRequest:
         self.optimizer_config()
         self.split_config()
         self.text_config()
-        self.training_config(TrainingConfig(steps=1, eval_every=1, eval_chars=1, report_every=1))
+        self.training_config(_ANY)
 
     def model_config(self, vocab_size: int) -> ModelConfig:
         """The architecture for `vocab_size` symbols."""
@@ -99,8 +103,13 @@ class TrainingRequest:
         return self._over(OptimizerConfig(warmup_steps=warmup_steps))
 
     def split_config(self) -> SplitConfig:
-        """How much of the text is held back."""
-        return self._over(SplitConfig())
+        """What of the text is held back."""
+        if self.split != "streams":
+            return self._over(SplitConfig())
+        sizes = self.training_config(_ANY)
+        return self._over(
+            SplitConfig(split="streams", num_streams=sizes.batch_size, stream_unit=sizes.seq_len)
+        )
 
     def text_config(self) -> TextConfig:
         """How the text is read."""

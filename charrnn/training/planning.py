@@ -13,6 +13,7 @@ import torch
 
 from charrnn.corpus.encoded import EncodedCorpus, Split
 from charrnn.corpus.records import Records
+from charrnn.corpus.streams import Streams
 from charrnn.corpus.windows import fit, make_windows
 from charrnn.engines.choice import MISSING, Kind, candidates, make_engine, native_is_built
 from charrnn.engines.config import SAMPLING_PRECISIONS, default_threads
@@ -205,14 +206,14 @@ def _precision_evaluation(
 
 
 def _fit_to_text(request: TrainingRequest, train: Split) -> tuple[TrainingConfig, tuple[str, ...]]:
-    """The training sizes, shrunk where a text that is one whole is small, and a word on that."""
+    """The training sizes, shrunk where contiguous text is too short, and a word on that."""
     defaults = replace(
         _UNDECIDED,
         threads=default_threads(),
         device="cuda" if torch.cuda.is_available() else "cpu",
     )
     asked = request.training_config(defaults)
-    if isinstance(train, Records):
+    if isinstance(train, Records | Streams):
         return asked, ()
     batch_size, seq_len = fit(len(train), asked.batch_size, asked.seq_len)
     fitted = replace(asked, batch_size=batch_size, seq_len=seq_len)
