@@ -34,7 +34,7 @@ STAIRCASE = [
     ["sampling.config", "sampling.automaton", "sampling.choice", "sampling.generator"],
     ["sampling.expression", "sampling.limits", "sampling.texts", "sampling.saved_state"],
     ["trained"],
-    ["training.config"],
+    ["training.config", "training.presets"],
     ["training.plan", "training.recipe"],
     ["training.events"],
     ["training.saves", "training.metrics", "training.fine_tuning"],

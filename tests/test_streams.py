@@ -102,7 +102,7 @@ def test_streams_are_scored_side_by_side_with_the_state_carried_and_in_windows()
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"records": "line"}, "--split streams: records are independent"),
+        ({"records": "line"}, "--split streams: records have no streams"),
         ({"num_streams": None}, "--split streams: needs to know"),
         ({"split": "heads"}, "--split heads: choose one of tail, streams"),
     ],

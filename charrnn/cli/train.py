@@ -31,11 +31,13 @@ from charrnn.cli.text_options import (
 from charrnn.engines.config import EngineName
 from charrnn.model.config import CellName, ModelConfig
 from charrnn.training.config import Device, TrainingConfig
+from charrnn.training.presets import PRESETS, PresetName
 
 MODEL = "Model"
 STOPPING = "When to stop (--budget, --steps or --epochs; 3m if none)"
 TRAINING = "Training"
 RUN = "The run"
+KNOWN = ", ".join(f"{name} ({preset.about})" for name, preset in PRESETS.items())
 
 
 def train(
@@ -85,6 +87,15 @@ def train(
             metavar="N",
             help="Readings of the training text.",
             rich_help_panel=STOPPING,
+        ),
+    ] = None,
+    preset: Annotated[
+        PresetName | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Begin with the options of a known net: {KNOWN}.",
+            show_default=False,
+            rich_help_panel=MODEL,
         ),
     ] = None,
     init_from: Annotated[

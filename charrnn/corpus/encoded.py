@@ -62,7 +62,7 @@ class SplitConfig:
             raise UsageError(f"--split {self.split}: choose one of tail, streams")
         if self.split == "streams" and self.records is not None:
             raise UsageError(
-                "--split streams: records are independent, there are no streams of them"
+                "--split streams: records have no streams; leave out --records, or add --split tail"
             )
         if self.split == "streams" and min(self.num_streams or 0, self.stream_unit or 0) < 1:
             raise UsageError("--split streams: needs to know the sizes of the batch and the window")

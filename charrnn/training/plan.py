@@ -5,7 +5,7 @@ A plan names every size, so that its `command()` repeats the run on the same mac
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from charrnn.corpus.text import TextConfig
 from charrnn.errors import CharRNNError, RunError, UsageError
 from charrnn.model.config import ModelConfig
 from charrnn.training.config import OptimizerConfig, TrainingConfig
+from charrnn.training.presets import PRESET_NAMES, PRESETS, STOPS, PresetName
 
 DEFAULT_BUDGET_S = 180.0
 
@@ -24,12 +25,15 @@ _Config = TypeVar("_Config", ModelConfig, OptimizerConfig, TrainingConfig, Split
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """The options of `charrnn train`; None leaves the choice to the plan or the config's default.
+    """The options of `charrnn train`; None leaves the choice to the preset, or else to the plan or
+    the config's default.
 
     Raises UsageError for a value out of range or for two that contradict each other, before any
     text is read or torch is imported.
     """
 
+    preset: PresetName | None = None
+    """A known net of presets.py, whose values stand where no other option does."""
     init_from: str | None = None
     """A model to start from: a run, a folder or a file."""
     cell: str | None = None
@@ -80,18 +84,40 @@ class TrainingRequest:
     exclude: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        given = [name for name in ("budget", "steps", "epochs") if getattr(self, name) is not None]
+        given = [name for name in STOPS if getattr(self, name) is not None]
         if len(given) > 1:
             raise UsageError(f"--{given[0]} and --{given[1]} both say when to stop: give one")
         if self.budget is not None and not 1 <= self.budget < 1e9:
             raise UsageError(f"--budget {self.budget:g}s: must be at least 1s")
         if self.epochs is not None and not 0 < self.epochs < 1e9:
             raise UsageError(f"--epochs {self.epochs:g}: must be a positive number")
+        if self.preset is not None and self.preset not in PRESET_NAMES:
+            names = ", ".join(PRESET_NAMES)
+            raise UsageError(f"--preset {self.preset}: choose one of {names}")
         self.model_config(vocab_size=2)
         self.optimizer_config()
         self.split_config()
         self.text_config()
         self.training_config(_ANY)
+
+    def with_preset(self) -> "TrainingRequest":
+        """The same with its preset's values where it says nothing itself, nor when to stop."""
+        values = self._preset_options()
+        if any(getattr(self, stop) is not None for stop in STOPS):
+            values = {name: value for name, value in values.items() if name not in STOPS}
+        free = {name: value for name, value in values.items() if getattr(self, name) is None}
+        return replace(self, **free)
+
+    def from_preset(self) -> dict[str, Any]:
+        """The values that are the preset's, once it is in."""
+        return {
+            name: value
+            for name, value in self._preset_options().items()
+            if getattr(self, name) == value
+        }
+
+    def _preset_options(self) -> Mapping[str, Any]:
+        return {} if self.preset is None else PRESETS[self.preset].options
 
     def model_config(self, vocab_size: int) -> ModelConfig:
         """The architecture for `vocab_size` symbols."""

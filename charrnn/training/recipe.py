@@ -46,6 +46,8 @@ STANDING = {
     "seq_len": "the carried state remembers what is further back",
 }
 """Why the configs' own defaults are what they are, where no text or machine changes them."""
+CHOSEN = (*STANDING, "hidden_size", "dropout", "weight_drop", "weight_decay", "lr")
+"""Options with a reason, unless they are given."""
 AS_ASKED = "as asked"
 
 
