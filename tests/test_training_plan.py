@@ -91,7 +91,7 @@ def test_the_command_says_everything_that_was_decided() -> None:
     assert words[:3] == ["charrnn", "train", "my animals.txt"]
     options = dict(zip(words[3::2], words[4::2], strict=True))
     names = {name.removeprefix("--").replace("-", "_") for name in options}
-    not_asked_for = {"records", "init_from", "lr_decay", *TextConfig.__dataclass_fields__}
+    not_asked_for = {"records", "preset", "init_from", "lr_decay", *TextConfig.__dataclass_fields__}
     assert names == set(TrainingRequest.__dataclass_fields__) - {"budget", "epochs"} - not_asked_for
     assert options["--cell"] == "gru"
     assert options["--dropout"] == "0.25"

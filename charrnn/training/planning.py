@@ -147,7 +147,7 @@ def _choose(
         width, reasons["hidden_size"] = choose_width(model, chars_in_time)
         model = replace(model, hidden_size=width)
     epochs = chars_in_time(model) / num_ids
-    restraint = choose_restraint(epochs)
+    restraint = choose_restraint(epochs, optimizer.optimizer)
     if request.dropout is None:
         model = replace(model, dropout=restraint.dropout)
     if request.weight_drop is None:
@@ -155,10 +155,12 @@ def _choose(
     if request.weight_decay is None:
         optimizer = replace(optimizer, weight_decay=restraint.weight_decay)
     if request.lr is None:
-        optimizer = replace(optimizer, lr=choose_rate(model.hidden_size))
+        optimizer = replace(optimizer, lr=choose_rate(model.hidden_size, optimizer.optimizer))
     for option in ("dropout", "weight_drop", "weight_decay"):
         reasons[option] = f"the text is read about {epochs:.2g} times"
     reasons["lr"] = f"for {model.hidden_size} units"
+    if optimizer.optimizer == "sgd":
+        reasons["lr"] = reasons["weight_decay"] = "for sgd"
     return model, optimizer, reasons
 
 
