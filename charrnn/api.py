@@ -45,7 +45,9 @@ def evaluate(
     UsageError if the split is empty.
     """
     record = model.checkpoint.corpus
-    splits = SplitConfig(record.val_frac, record.test_frac, record.records)
+    splits = SplitConfig(
+        **{each.name: getattr(record, each.name) for each in dataclasses.fields(SplitConfig)}
+    )
     if corpus is None:
         plan_file = RunFolder(model.path.parent).plan
         if not plan_file.is_file():
@@ -88,7 +90,7 @@ def describe(
     from charrnn.corpus import statistics
 
     clock = _stopwatch()
-    request, arguments = TrainingRequest(**options), _arguments(corpus)
+    request, arguments = TrainingRequest(**options).with_preset(), _arguments(corpus)
     sources = _located(arguments, report)
     reading = read_sources(sources, request.text_config(), report=report)
     for note in reading.notes:
@@ -124,6 +126,7 @@ def train(
     start = None if request.init_from is None else Start.load(request.init_from)
     if start is not None:
         request = start.taken_over(request)
+    request = request.with_preset()
     if replace and name is None:
         raise UsageError("--replace needs the --name of the run to write over")
     report = on_event or silent

@@ -42,6 +42,10 @@ class CorpusRecord:
     """What was learned as a text of its own."""
     text: TextConfig = field(default_factory=TextConfig)
     """How the text was read."""
+    split: Literal["tail", "streams"] = "tail"
+    """What was held back: the end of the text, or of each of many streams (corpus/streams.py)."""
+    num_streams: int | None = None
+    stream_unit: int | None = None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from charrnn.corpus.encoded import Split
 from charrnn.corpus.records import Records
+from charrnn.corpus.streams import Streams
 from charrnn.inference import Network, State
 from charrnn.vocabulary import Ids
 
@@ -86,6 +87,8 @@ class WindowScorer(Protocol):
 
 def evaluate(scorer: WindowScorer, ids: Split) -> Evaluation:
     """Judge ids (N,), N >= 2, in both ways. Records, each read from zero, are both at once."""
+    if isinstance(ids, Streams):
+        return Evaluation(_score_streams(scorer, ids), _score_streams(scorer, ids, WINDOW))
     carried = score_carried(scorer, ids)
     return Evaluation(carried, carried if isinstance(ids, Records) else score_windows(scorer, ids))
 
@@ -93,10 +96,12 @@ def evaluate(scorer: WindowScorer, ids: Split) -> Evaluation:
 def score_carried(scorer: WindowScorer, ids: Split, streams: int = STREAMS) -> Score:
     """The cost of ids (N,), N >= 2, read from start to end with the state carried throughout.
 
-    Records are each read from zero, whatever their order.
+    Records are each read from zero, whatever their order; and so are streams, side by side.
     """
     if isinstance(ids, Records):
         return _score_records(scorer, ids, streams)
+    if isinstance(ids, Streams):
+        return _score_streams(scorer, ids)
     total = len(ids) - 1
     streams = max(1, min(streams, total // CHUNK))
     length = total // streams
@@ -196,10 +201,13 @@ def score_sampled(
     """An estimate from about `characters` of ids, in streams spread evenly over them.
 
     Each stream first reads `warm_up` characters that are not counted. A text that is not much
-    longer than that is scored exactly instead. Of records, which are shuffled, it takes the first.
+    longer than that is scored exactly instead. Of records, which are shuffled, it takes the first;
+    of streams, which are spread already, the beginnings.
     """
     if isinstance(ids, Records):
         return _score_records(scorer, ids[:characters], streams)
+    if isinstance(ids, Streams):
+        return _score_streams(scorer, ids[:characters])
     total = len(ids) - 1
     length = math.ceil(characters / streams)
     if (warm_up + length) * streams > total:
@@ -225,6 +233,18 @@ def _score_records(scorer: WindowScorer, records: Records, streams: int) -> Scor
             each, state = scorer.score(inputs, np.where(counted, targets, 0), state)
             nats += float(each[counted].sum())
     return Score(nats, len(records))
+
+
+def _score_streams(scorer: WindowScorer, streams: Streams, window: int | None = None) -> Score:
+    """Every stream from the zero state with the state carried, or in windows that each begin so."""
+    nats = 0.0
+    state = scorer.initial_state(streams.count)
+    for start in range(0, streams.steps, window or CHUNK):
+        each, end = scorer.score(*streams.window(start, window or CHUNK), state)
+        nats += float(each.sum())
+        if window is None:
+            state = end
+    return Score(nats, len(streams))
 
 
 def _is_compared(chunk: int) -> bool:

@@ -51,3 +51,11 @@ def test_wider_models_learn_at_lower_rates() -> None:
     rates = [choose_rate(width) for width in (*WIDTHS, 5000)]
     assert rates == sorted(rates, reverse=True)
     assert rates[0] > rates[-1]
+
+
+def test_sgd_takes_far_longer_steps_and_its_weights_do_not_decay() -> None:
+    assert choose_rate(128, "rmsprop") == choose_rate(128)
+    assert choose_rate(128, "sgd") > 10 * choose_rate(128)
+    for epochs in (1, 5, 50):
+        ours, sgds = choose_restraint(epochs), choose_restraint(epochs, "sgd")
+        assert sgds == replace(ours, weight_decay=0.0) != ours

@@ -7,17 +7,17 @@ import pytest
 import torch
 
 from charrnn.corpus import source
-from charrnn.corpus.encoded import EncodedCorpus, SplitConfig
+from charrnn.corpus.encoded import EncodedCorpus, Split, SplitConfig
 from charrnn.corpus.reading import read_sources
+from charrnn.corpus.streams import Streams
 from charrnn.corpus.text import TextConfig
 from charrnn.engines.config import PRECISIONS, EngineName, Precision
 from charrnn.engines.native_kernels import NativeEngine
 from charrnn.model.config import CELL_NAMES, CellName, ModelConfig
 from charrnn.scoring import score_carried
-from charrnn.training.config import OptimizerConfig, TrainingConfig
+from charrnn.training.config import OptimizerConfig, OptimizerName, TrainingConfig
 from charrnn.training.dropout import draw_mask
 from charrnn.training.evaluation import TorchScorer
-from charrnn.training.optimizer import AdamW, Schedule, learning_rate
 from charrnn.training.trainer import Trainer
 
 V = 7
@@ -77,6 +77,53 @@ def test_a_resumed_trainer_is_bit_for_bit_an_unbroken_one(
     assert resumed.epoch == unbroken.epoch
 
 
+@pytest.mark.parametrize(
+    "split", [IDS, Streams.of(IDS, 3, 11).part(0, 121)], ids=["tail", "streams"]
+)
+@pytest.mark.parametrize("name", ["rmsprop", "sgd"])
+def test_every_optimizer_and_split_is_resumed_bit_for_bit(
+    name: OptimizerName, split: Split
+) -> None:
+    """Across the end of an epoch, and where the rate falls."""
+    optimizer = OptimizerConfig(optimizer=name, lr=0.01, lr_decay=0.5, lr_decay_after=1)
+
+    def make(seed: int) -> Trainer:
+        return Trainer(split, MODEL, optimizer, replace(TRAINING, seed=seed, init_range=0.3))
+
+    unbroken, first, resumed = make(5), make(5), make(6)
+    expected = weights_after(unbroken, 47)
+    weights_after(first, 19)
+    resumed.load_state(*first.state())
+    assert same(weights_after(resumed, 28), expected)
+    assert resumed.report() == unbroken.report()
+    assert unbroken.epoch > 2
+    assert not same(first.model.weights(), expected)
+
+
+def test_the_rate_falls_after_each_epoch_from_the_one_named_on() -> None:
+    optimizer = OptimizerConfig(lr=0.01, lr_decay=0.5, lr_decay_after=2, warmup_steps=0)
+    trainer = Trainer(IDS, MODEL, optimizer, TRAINING)
+    rates = []
+    for _ in range(4 * 21):  # 699 // 3 // 11 windows in an epoch
+        trainer.step()
+        rates.append(trainer.report().lr)
+    assert rates == [0.01] * 42 + [0.005] * 21 + [0.0025] * 21
+
+
+def test_parameters_begin_in_the_range_asked_for() -> None:
+    model = replace(MODEL, cell="lstm", hidden_size=40)
+    weights = make_trainer(model, init_range=0.08).model.weights()
+    for layer in (0, 1):
+        forget = weights[f"rnn.bias_ih_l{layer}"][40:80]
+        assert (forget == 1).all()
+        forget[:] = weights[f"rnn.bias_hh_l{layer}"][40:80]
+    for name, values in weights.items():
+        assert np.abs(values).max() <= 0.08, name
+    everything = np.concatenate([values.ravel() for values in weights.values()])
+    assert everything.std() == pytest.approx(0.08 / math.sqrt(3), rel=0.02)
+    assert len(np.unique(weights["decoder.bias"])) == V
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("cell", CELL_NAMES)
 def test_bf16_training_ends_where_fp32_does(cell: CellName) -> None:
@@ -132,43 +179,6 @@ def test_the_state_is_carried_but_no_gradient_is() -> None:
     assert same(first, other)  # the first window starts from nothing in both
     assert not same(weights_after(trainer, 1), weights_after(twin, 1))
     assert all(not part.requires_grad for part in trainer._carried)
-
-
-@pytest.mark.parametrize("native_threads", [0, 1, 3])
-def test_cautious_adamw_is_its_equations(native_threads: int) -> None:
-    config = OptimizerConfig(beta1=0.8, beta2=0.95, weight_decay=0.1, clip_norm=1e9)
-    random = np.random.default_rng(1)
-    shapes = ((3, 4), (5,), (37, 19))
-    values = [random.normal(size=shape) for shape in shapes]
-    parameters = [torch.nn.Parameter(torch.tensor(v, dtype=torch.float32)) for v in values]
-    optimizer = AdamW(parameters, config, native_threads)
-    means, squares = [0 * v for v in values], [0 * v for v in values]
-    for step in range(5):
-        lr = learning_rate(step, Schedule.of(5, config), config)
-        for i, parameter in enumerate(parameters):
-            gradient = random.normal(size=shapes[i])
-            parameter.grad = torch.tensor(gradient, dtype=torch.float32)
-            if len(shapes[i]) == 2:
-                values[i] = values[i] - lr * 0.1 * values[i]
-            means[i] = 0.8 * means[i] + 0.2 * gradient
-            squares[i] = 0.95 * squares[i] + 0.05 * gradient**2
-            mean, square = means[i] / (1 - 0.8 ** (step + 1)), squares[i] / (1 - 0.95 ** (step + 1))
-            caution = means[i] * gradient > 0
-            values[i] = values[i] - lr * caution * mean / (np.sqrt(square) + 1e-8)
-        optimizer.step(step, lr)
-        for value, parameter in zip(values, parameters, strict=True):
-            np.testing.assert_allclose(parameter.detach().numpy(), value, rtol=1e-4, atol=1e-6)
-            assert parameter.grad is None
-
-
-def test_gradients_are_clipped_by_their_common_norm() -> None:
-    parameters = [torch.nn.Parameter(torch.zeros(2, 2)), torch.nn.Parameter(torch.zeros(3))]
-    optimizer = AdamW(parameters, OptimizerConfig(clip_norm=1.0))
-    parameters[0].grad, parameters[1].grad = torch.full((2, 2), 2.0), torch.zeros(3)
-    parameters[1].grad[0] = 3.0
-    assert float(optimizer.clip()) == pytest.approx(5.0)
-    assert parameters[0].grad[1, 1] == pytest.approx(0.4, rel=1e-5)
-    assert parameters[1].grad.tolist() == pytest.approx([0.6, 0, 0], rel=1e-5)
 
 
 def test_weight_drop_silences_its_share_of_the_recurrent_weights_for_a_window() -> None:

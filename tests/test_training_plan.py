@@ -1,4 +1,3 @@
-import itertools
 import math
 import shlex
 from dataclasses import replace
@@ -10,8 +9,6 @@ from charrnn.corpus.encoded import EncodedCorpus, SplitConfig
 from charrnn.corpus.text import TextConfig
 from charrnn.errors import RunError, UsageError
 from charrnn.model.config import ModelConfig
-from charrnn.training.config import OptimizerConfig
-from charrnn.training.optimizer import Schedule, learning_rate
 from charrnn.training.plan import CorpusPlan, Plan, TrainingRequest
 from charrnn.training.planning import make_plan
 from charrnn.training.recipe import MOST_EPOCHS
@@ -53,7 +50,14 @@ def planned(text: str = TEXT, **options: Any) -> tuple[Plan, tuple[str, ...]]:
         ({"weight_drop": -0.5}, "--weight-drop -0.5"),
         ({"lr": 0.0}, r"--lr 0\.0"),
         ({"lr": math.nan}, "--lr nan"),
-        ({"clip_norm": 0.0}, "--clip-norm 0"),
+        ({"clip_norm": -1.0}, "--clip-norm -1"),
+        ({"clip_value": math.inf}, "--clip-value inf"),
+        ({"optimizer": "adam"}, "--optimizer adam: must be one of adamw, rmsprop, sgd"),
+        ({"lr_decay": 1.5}, r"--lr-decay 1\.5"),
+        ({"lr_decay_after": 0}, "--lr-decay-after 0"),
+        ({"alpha": 1.0}, r"--alpha 1\.0"),
+        ({"momentum": -0.5}, r"--momentum -0\.5"),
+        ({"init_range": -0.1}, r"--init-range -0\.1"),
         ({"batch_size": 0}, "--batch-size 0"),
         ({"seq_len": -3}, "--seq-len -3"),
         ({"reset_prob": 1.5}, r"--reset-prob 1\.5"),
@@ -87,7 +91,7 @@ def test_the_command_says_everything_that_was_decided() -> None:
     assert words[:3] == ["charrnn", "train", "my animals.txt"]
     options = dict(zip(words[3::2], words[4::2], strict=True))
     names = {name.removeprefix("--").replace("-", "_") for name in options}
-    not_asked_for = {"records", "init_from", *TextConfig.__dataclass_fields__}
+    not_asked_for = {"records", "preset", "init_from", "lr_decay", *TextConfig.__dataclass_fields__}
     assert names == set(TrainingRequest.__dataclass_fields__) - {"budget", "epochs"} - not_asked_for
     assert options["--cell"] == "gru"
     assert options["--dropout"] == "0.25"
@@ -157,33 +161,6 @@ def test_a_small_text_shrinks_the_windows_and_says_so() -> None:
     plan, notes = planned(TEXT[:300], steps=2, batch_size=48)
     assert plan.training.batch_size * plan.training.seq_len <= 270
     assert "batch size 48 ->" in notes[0]
-
-
-def test_the_learning_rate_warms_up_and_falls_along_a_cosine() -> None:
-    config = OptimizerConfig(lr=2.0, warmup_steps=10, final_lr_frac=0.1)
-    schedule = Schedule.of(1000, config)
-    rates = [learning_rate(step, schedule, config) for step in range(1000)]
-    assert rates[0] == pytest.approx(2.0 / 11)
-    assert rates[10] == 2.0
-    assert max(rates) == 2.0
-    assert rates[505] == pytest.approx(2.0 * (0.1 + 0.9 * 0.5), rel=1e-6)
-    assert rates[-1] == pytest.approx(0.2, rel=1e-3)
-    assert all(a >= b for a, b in itertools.pairwise(rates[10:]))
-    assert learning_rate(0, Schedule.of(1, config), config) == 2.0
-
-
-@pytest.mark.parametrize("total", [450, 3000])
-def test_a_bent_schedule_goes_on_without_a_jump_and_ends_at_its_new_end(total: int) -> None:
-    config = OptimizerConfig(lr=2.0, warmup_steps=10, final_lr_frac=0.1)
-    before = Schedule.of(1000, config)
-    after = before.bent(400, total)
-    assert after.progress(400) == before.progress(400) == pytest.approx(390 / 990)
-    assert after.progress(total) == 1
-    middle = after.progress((400 + total) // 2)
-    assert middle == pytest.approx((before.progress(400) + 1) / 2)
-    again = after.bent(420, 1000)
-    assert again.progress(420) == after.progress(420)
-    assert learning_rate(1000, again, config) == pytest.approx(0.2)
 
 
 def test_parameters_are_counted_as_they_are_shaped() -> None:

@@ -4,6 +4,8 @@ import os
 
 import typer
 
+CHOSEN = "by text and time"
+"""The default of an option whose value the plan chooses."""
 _SIZES = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
 _DURATIONS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 

@@ -203,6 +203,7 @@ def _plan_rows(plan: Plan, folder: Path) -> list[tuple[str, ...]]:
 def _reason_rows(plan: Plan) -> list[tuple[str, ...]]:
     """Every choice with its reason."""
     values = asdict(plan.model) | asdict(plan.training) | asdict(plan.optimizer)
+    values |= asdict(plan.corpus.splits)
     return [
         (option.replace("_", "-"), f"{values[option]}", reason)
         for option, reason in plan.reasons.items()

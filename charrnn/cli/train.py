@@ -5,7 +5,19 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from charrnn.cli.arguments import parse_duration, parse_number, parse_size
+from charrnn.cli.arguments import CHOSEN, parse_duration, parse_number, parse_size
+from charrnn.cli.optimizer_options import (
+    AlphaOption,
+    ClipNormOption,
+    ClipValueOption,
+    LrDecayAfterOption,
+    LrDecayOption,
+    LrOption,
+    MomentumOption,
+    OptimizerOption,
+    WarmupStepsOption,
+    WeightDecayOption,
+)
 from charrnn.cli.terminal import Color, ColorOption, QuietOption
 from charrnn.cli.text_options import (
     TEXT,
@@ -18,13 +30,14 @@ from charrnn.cli.text_options import (
 )
 from charrnn.engines.config import EngineName
 from charrnn.model.config import CellName, ModelConfig
-from charrnn.training.config import Device, OptimizerConfig, TrainingConfig
+from charrnn.training.config import Device, TrainingConfig
+from charrnn.training.presets import PRESETS, PresetName
 
 MODEL = "Model"
 STOPPING = "When to stop (--budget, --steps or --epochs; 3m if none)"
 TRAINING = "Training"
 RUN = "The run"
-CHOSEN = "by text and time"
+KNOWN = ", ".join(f"{name} ({preset.about})" for name, preset in PRESETS.items())
 
 
 def train(
@@ -74,6 +87,15 @@ def train(
             metavar="N",
             help="Readings of the training text.",
             rich_help_panel=STOPPING,
+        ),
+    ] = None,
+    preset: Annotated[
+        PresetName | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Begin with the options of a known net: {KNOWN}.",
+            show_default=False,
+            rich_help_panel=MODEL,
         ),
     ] = None,
     init_from: Annotated[
@@ -170,46 +192,16 @@ def train(
             rich_help_panel=TRAINING,
         ),
     ] = None,
-    lr: Annotated[
-        float | None,
-        typer.Option(
-            parser=parse_number,
-            metavar="X",
-            help="Learning rate.",
-            show_default=CHOSEN,
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
-    warmup_steps: Annotated[
-        int | None,
-        typer.Option(
-            parser=parse_size,
-            metavar="N",
-            help="Steps until it is reached.",
-            show_default=str(OptimizerConfig.warmup_steps),
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
-    weight_decay: Annotated[
-        float | None,
-        typer.Option(
-            parser=parse_number,
-            metavar="X",
-            help="Of matrices (AdamW).",
-            show_default=CHOSEN,
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
-    clip_norm: Annotated[
-        float | None,
-        typer.Option(
-            parser=parse_number,
-            metavar="X",
-            help="Largest gradient norm.",
-            show_default=str(OptimizerConfig.clip_norm),
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
+    optimizer: OptimizerOption = None,
+    lr: LrOption = None,
+    warmup_steps: WarmupStepsOption = None,
+    lr_decay: LrDecayOption = None,
+    lr_decay_after: LrDecayAfterOption = None,
+    alpha: AlphaOption = None,
+    momentum: MomentumOption = None,
+    weight_decay: WeightDecayOption = None,
+    clip_norm: ClipNormOption = None,
+    clip_value: ClipValueOption = None,
     seed: Annotated[
         int | None,
         typer.Option(
@@ -217,6 +209,16 @@ def train(
             metavar="N",
             help="Of weights and dropout.",
             show_default=str(TrainingConfig.seed),
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    init_range: Annotated[
+        float | None,
+        typer.Option(
+            parser=parse_number,
+            metavar="X",
+            help="Every parameter begins in U(-X, X).",
+            show_default="by layer",
             rich_help_panel=TRAINING,
         ),
     ] = None,
@@ -276,6 +278,14 @@ def train(
             metavar="X",
             help="Test: the very end.",
             show_default="0",
+            rich_help_panel=TRAINING,
+        ),
+    ] = None,
+    split: Annotated[
+        Literal["tail", "streams"] | None,
+        typer.Option(
+            help="Hold back the end of the text, or, as char-rnn does, of each stream of a batch.",
+            show_default="tail",
             rich_help_panel=TRAINING,
         ),
     ] = None,

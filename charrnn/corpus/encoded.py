@@ -1,4 +1,4 @@
-"""A text as ids, with its splits: the beginning to train on, the end to judge by."""
+"""A text as ids, with its splits: what to train on, and what is held back to judge by."""
 
 import hashlib
 from dataclasses import dataclass
@@ -7,12 +7,14 @@ from typing import Literal, TypeAlias
 
 from charrnn.corpus.ids_file import EncodedText, check_ids
 from charrnn.corpus.records import Records, shuffled_records
+from charrnn.corpus.streams import Streams
 from charrnn.errors import CorpusError, UsageError
 from charrnn.vocabulary import Ids, Vocabulary
 
 SplitName = Literal["train", "validation", "test"]
-Split: TypeAlias = Ids | Records
-"""Contiguous text, or independent records; `len` is the number of symbols of either."""
+Split: TypeAlias = Ids | Records | Streams
+"""Contiguous text, independent records, or a part of each of many streams; `len` is the number of
+symbols of any."""
 
 MIN_SPLIT = 2
 """The fewest characters a split can be judged on: one to read and one to predict."""
@@ -24,7 +26,8 @@ class SplitConfig:
     """How much of the text is held back.
 
     Splits are contiguous: train, validation, test. Records are shuffled first, always in the same
-    way, and a split holds whole ones.
+    way, and a split holds whole ones. Where a batch is cut into streams before that, as in
+    char-rnn, each stream has its own splits.
     """
 
     val_frac: float = 0.1
@@ -33,6 +36,12 @@ class SplitConfig:
     """Fraction of the characters (of the records) for the test split, the very end of the text."""
     records: Literal["line"] | None = None
     """What is learned as a text of its own: each line, or nothing but the whole."""
+    split: Literal["tail", "streams"] = "tail"
+    """What is held back: the end of the text, or the end of each of `num_streams` streams."""
+    num_streams: int | None = None
+    """Of streams: how many there are, a batch."""
+    stream_unit: int | None = None
+    """Of streams: each split of one is a multiple of so many characters, a window."""
 
     def __post_init__(self) -> None:
         for option, value in (("val-frac", self.val_frac), ("test-frac", self.test_frac)):
@@ -49,9 +58,24 @@ class SplitConfig:
             )
         if self.records not in (None, "line"):
             raise UsageError(f"--records {self.records}: only line is known")
+        if self.split not in ("tail", "streams"):
+            raise UsageError(f"--split {self.split}: choose one of tail, streams")
+        if self.split == "streams" and self.records is not None:
+            raise UsageError(
+                "--split streams: records have no streams; leave out --records, or add --split tail"
+            )
+        if self.split == "streams" and min(self.num_streams or 0, self.stream_unit or 0) < 1:
+            raise UsageError("--split streams: needs to know the sizes of the batch and the window")
 
     def counts(self, total: int) -> tuple[int, int, int]:
-        """How `total` things are shared out: (train, validation, test)."""
+        """How `total` things are shared out: (train, validation, test).
+
+        Of streams these are windows, which char-rnn rounds in its own way.
+        """
+        if self.split == "streams":
+            train = int(total * (1 - self.val_frac - self.test_frac))
+            validation = int(total * self.val_frac) if self.test_frac else total - train
+            return train, validation, total - train - validation
         test = round(total * self.test_frac)
         validation = round(total * self.val_frac)
         return total - validation - test, validation, test
@@ -93,6 +117,7 @@ class EncodedCorpus:
                 raise CorpusError(
                     f"{name} is too short: of its {len(text.ids)} characters, "
                     f"{len(corpus.split(split))} are left for {split}, and {MIN_SPLIT} are needed"
+                    + corpus._way_out()
                 )
         return corpus
 
@@ -105,9 +130,28 @@ class EncodedCorpus:
     def _records(self) -> Records:
         return shuffled_records(self.ids, self.vocabulary)
 
+    @cached_property
+    def _streams(self) -> Streams:
+        splits = self.splits
+        assert splits.num_streams is not None
+        assert splits.stream_unit is not None
+        return Streams.of(self.ids, splits.num_streams, splits.stream_unit)
+
+    def _way_out(self) -> str:
+        splits = self.splits
+        if splits.split == "tail":
+            return ""
+        sizes = f"{splits.num_streams} streams of {splits.stream_unit} characters or more"
+        return f": --split streams makes {sizes}; lower --batch-size or --seq-len"
+
     def split(self, name: SplitName) -> Split:
         """One split, disjoint from the others."""
         place = ("train", "validation", "test").index(name)
+        if self.splits.split == "streams":
+            unit = self.splits.stream_unit
+            assert unit is not None
+            start, stop = self._bounds(self._streams.steps // unit, place)
+            return self._streams.part(start * unit, stop * unit)
         if self.splits.records is not None:
             return self._records.part(*self._bounds(len(self._records.starts), place))
         start, stop = self._bounds(len(self.ids), place)
@@ -116,7 +160,7 @@ class EncodedCorpus:
     def checked_split(self, name: SplitName) -> Split:
         """The same, read once to see that every id is the vocabulary's; raises CorpusError."""
         split = self.split(name)
-        ids = split.ids if isinstance(split, Records) else split
+        ids = split.ids if isinstance(split, Records | Streams) else split
         for start in range(0, len(ids), _CHECKED):
             check_ids(ids[start : start + _CHECKED], len(self.vocabulary))
         return split

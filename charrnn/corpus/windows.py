@@ -6,6 +6,9 @@ the streams the position goes back to the start and the state must begin afresh.
 
 Records are read B at a time, those of like length together. Where the longest is longer than T they
 take several windows, between which the state is carried; the next B records begin afresh.
+
+Streams are what a batch is: the windows go along them, and from their end back to their beginning
+with the state still carried, as in char-rnn.
 """
 
 from dataclasses import dataclass
@@ -17,6 +20,7 @@ from numpy.typing import NDArray
 
 from charrnn.corpus.encoded import Split
 from charrnn.corpus.records import Records
+from charrnn.corpus.streams import Streams
 from charrnn.vocabulary import Ids
 
 MIN_WINDOWS = 4
@@ -47,10 +51,13 @@ def fit(num_ids: int, batch_size: int, seq_len: int) -> tuple[int, int]:
 
 def make_windows(
     split: Split, batch_size: int, seq_len: int, seed: int
-) -> "Windows | RecordWindows":
-    """The windows of contiguous text, or those of records in an order that `seed` decides."""
+) -> "Windows | RecordWindows | StreamWindows":
+    """The windows of contiguous text, of records in an order that `seed` decides, or of streams."""
     if isinstance(split, Records):
         return RecordWindows(split, batch_size, seq_len, seed)
+    if isinstance(split, Streams):
+        assert split.count == batch_size
+        return StreamWindows(split, seq_len)
     return Windows(split, batch_size, seq_len)
 
 
@@ -130,7 +137,24 @@ class RecordWindows:
         return filled.reshape(-1, self._batch_size)
 
 
-def _move_on(windows: Windows | RecordWindows) -> None:
+class StreamWindows:
+    """An endless walk along streams; the same state as Windows."""
+
+    def __init__(self, streams: Streams, seq_len: int) -> None:
+        self.seq_len = seq_len
+        self.position = 0
+        self.epoch = 0
+        self.per_epoch = streams.steps // seq_len
+        self._streams = streams
+
+    def next(self) -> Window:
+        """Return the window at `position` and move on."""
+        inputs, targets = self._streams.window(self.position * self.seq_len, self.seq_len)
+        _move_on(self)
+        return Window(inputs, targets, fresh=False)
+
+
+def _move_on(windows: Windows | RecordWindows | StreamWindows) -> None:
     windows.position += 1
     if windows.position == windows.per_epoch:
         windows.position = 0

@@ -24,7 +24,9 @@ class CharRNN(nn.Module):
     nn.LSTM(E or V, H, L), nn.GRU or nn.RNN.
     """
 
-    def __init__(self, config: ModelConfig, generator: torch.Generator) -> None:
+    def __init__(
+        self, config: ModelConfig, generator: torch.Generator, init_range: float = 0.0
+    ) -> None:
         """Draw initial weights from `generator`; see `_initialize` for the distribution."""
         super().__init__()
         self.config = config
@@ -36,20 +38,22 @@ class CharRNN(nn.Module):
             self.get_submodule(owner).register_parameter(
                 parameter, nn.Parameter(torch.empty(shape))
             )
-        self._initialize(generator)
+        self._initialize(generator, init_range)
 
     @torch.no_grad()
-    def _initialize(self, generator: torch.Generator) -> None:
+    def _initialize(self, generator: torch.Generator, init_range: float) -> None:
         """U(-1/sqrt(H), 1/sqrt(H)) for a layer, N(0, 1) for the embedding, and a wider decoder.
 
         The first two are torch's own. A decoder drawn four times as wide learns faster
         (docs/experiments/choosing.md). Biases are zero but for the forget gate's, which is 1: at
         first the cell remembers (Jozefowicz et al. 2015, "An empirical exploration of recurrent
-        network architectures").
+        network architectures"). With an `init_range` X everything else is U(-X, X), biases too.
         """
         bound = 1 / math.sqrt(self.config.hidden_size)
         for name, parameter in self.named_parameters():
-            if name == "embedding.weight":
+            if init_range:
+                parameter.uniform_(-init_range, init_range, generator=generator)
+            elif name == "embedding.weight":
                 parameter.normal_(generator=generator)
             elif parameter.dim() == 2:
                 width = DECODER_WIDTH * bound if name == "decoder.weight" else bound

@@ -1,5 +1,6 @@
 """What a training run is made of beside the model. No torch here."""
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
@@ -8,34 +9,57 @@ from charrnn.engines.config import ENGINE_NAMES, PRECISIONS, EngineName, Precisi
 from charrnn.errors import UsageError
 
 Device = Literal["cpu", "cuda"]
+OptimizerName = Literal["adamw", "rmsprop", "sgd"]
+OPTIMIZER_NAMES: tuple[OptimizerName, ...] = get_args(OptimizerName)
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 DEVICES: tuple[Device, ...] = get_args(Device)
 
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """Cautious AdamW (see optimizer.py) with clipping, linear warm-up and cosine decay."""
+    """How gradients become steps (see optimizer.py), with clipping and a learning rate."""
 
+    optimizer: OptimizerName = "adamw"
+    """Which equations: cautious AdamW, RMSprop, or SGD with momentum."""
     lr: float = 7e-3
     """Highest learning rate, reached after the warm-up."""
     warmup_steps: int = 50
     """Steps over which the rate rises from zero; shortened to a tenth of a short run."""
     final_lr_frac: float = 0.02
     """Where the cosine ends, as a fraction of `lr`."""
+    lr_decay: float | None = None
+    """Not None: in place of the cosine, what the rate is multiplied by after each epoch from the
+    `lr_decay_after`-th on; 1 keeps it as it is."""
+    lr_decay_after: int = 10
+    """The first epoch after which the rate is multiplied by `lr_decay`."""
     beta1: float = 0.9
-    """Decay of the mean of the gradients."""
+    """AdamW: decay of the mean of the gradients."""
     beta2: float = 0.99
-    """Decay of the mean of their squares."""
+    """AdamW: decay of the mean of their squares."""
+    alpha: float = 0.95
+    """RMSprop: decay of the mean of the gradients' squares."""
+    momentum: float = 0.9
+    """SGD: how much of the step before goes into the next one."""
     weight_decay: float = 0.01
     """Decoupled decay of matrices, per step and unit of learning rate; biases do not decay."""
     clip_norm: float = 1.0
-    """Gradients are scaled down to this norm where they exceed it."""
+    """Gradients are scaled down to this norm where they exceed it; 0: they are not."""
+    clip_value: float = 0.0
+    """After that no element of a gradient is larger than this; 0: as large as it is."""
 
     def __post_init__(self) -> None:
+        names = ", ".join(OPTIMIZER_NAMES)
+        _require("optimizer", self.optimizer, self.optimizer in OPTIMIZER_NAMES, f"one of {names}")
         _require("lr", self.lr, 0 < self.lr < 100, "a positive number such as 0.003")
         _require("warmup-steps", self.warmup_steps, self.warmup_steps >= 0, "0 or more")
         _require("weight-decay", self.weight_decay, 0 <= self.weight_decay < 100, "0 or more")
-        _require("clip-norm", self.clip_norm, self.clip_norm > 0, "a positive number such as 1")
+        if self.lr_decay is not None:
+            _require("lr-decay", self.lr_decay, 0 < self.lr_decay <= 1, "above 0 and at most 1")
+        _require("lr-decay-after", self.lr_decay_after, self.lr_decay_after >= 1, "1 or more")
+        for option, fraction in (("alpha", self.alpha), ("momentum", self.momentum)):
+            _require(option, fraction, 0 <= fraction < 1, "at least 0 and below 1")
+        for option, most in (("clip-norm", self.clip_norm), ("clip-value", self.clip_value)):
+            _require(option, most, 0 <= most < math.inf, "0 for none, or a number such as 1")
 
 
 class SaveInterval(NamedTuple):
@@ -70,6 +94,8 @@ class TrainingConfig:
     """Chance that a stream begins a window with the zero state, as sampling does."""
     seed: int = 0
     """Seeds the initial weights and the dropout masks."""
+    init_range: float = 0.0
+    """X: every parameter begins in U(-X, X), but for an LSTM's forget bias; 0: see CharRNN."""
     engine: EngineName = "torch"
     """What runs the recurrent stack."""
     precision: Precision = "fp32"
@@ -91,6 +117,7 @@ class TrainingConfig:
             _require(option, value, value >= 1, "1 or more")
         _require("patience", self.patience, self.patience >= 0, "0 or more")
         _require("reset-prob", self.reset_prob, 0 <= self.reset_prob <= 1, "from 0 to 1")
+        _require("init-range", self.init_range, 0 <= self.init_range < 100, "0, or such as 0.08")
         _require("seed", self.seed, 0 <= self.seed < 2**63, "0 or more")
         for option, choice, choices in (
             ("engine", self.engine, ENGINE_NAMES),

@@ -7,12 +7,14 @@ same weights.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import torch
 
 from charrnn.corpus.encoded import EncodedCorpus, Split
 from charrnn.corpus.records import Records
+from charrnn.corpus.streams import Streams
 from charrnn.corpus.windows import fit, make_windows
 from charrnn.engines.choice import MISSING, Kind, candidates, make_engine, native_is_built
 from charrnn.engines.config import SAMPLING_PRECISIONS, default_threads
@@ -24,6 +26,7 @@ from charrnn.training.evaluation import TorchScorer
 from charrnn.training.plan import DEFAULT_BUDGET_S, CorpusPlan, Plan, TrainingRequest
 from charrnn.training.recipe import (
     AS_ASKED,
+    CHOSEN,
     MOST_EPOCHS,
     STANDING,
     choose_rate,
@@ -96,7 +99,7 @@ def make_plan(
     final_chars, final_s = _final_evaluation(validation, budget, speeds)
     precision_chars, precision_s = _precision_evaluation(validation, budget, speeds)
     final_s += precision_s
-    steps = _steps(request, training, train)
+    steps = _steps(request, machine)
     if budget is not None:
         left = budget * (1 - EVALUATION_SHARE) - elapsed() - final_s - EXIT_S
         steps, reasons["steps"] = _steps_in_time(left, speeds, machine)
@@ -106,7 +109,7 @@ def make_plan(
         training,
         steps=steps,
         eval_every=request.eval_every or -(-steps // EVALUATIONS),
-        eval_chars=request.eval_chars or max(STREAMS, min(validation, eval_chars)),
+        eval_chars=min(validation, request.eval_chars or max(STREAMS, eval_chars)),
         report_every=max(1, steps // REPORTS),
     )
     plan = Plan(
@@ -119,7 +122,7 @@ def make_plan(
         final_s=final_s,
         precision_chars=precision_chars,
         most_steps=machine.most_steps if budget is not None else None,
-        reasons=reasons,
+        reasons=reasons | _given(request),
     )
     return plan, notes
 
@@ -129,8 +132,9 @@ def _choose(
 ) -> tuple[ModelConfig, OptimizerConfig, dict[str, str]]:
     """The model, the optimizer and the reasons; `left` is the time for training in s, if any."""
     num_ids = len(machine.split)
-    asked_steps = _steps(request, machine.training, machine.split)
+    asked_steps = _steps(request, machine)
 
+    @cache
     def chars_in_time(config: ModelConfig) -> float:
         if left is None:
             return asked_steps * machine.step_chars
@@ -142,10 +146,8 @@ def _choose(
     if request.hidden_size is None:
         width, reasons["hidden_size"] = choose_width(model, chars_in_time)
         model = replace(model, hidden_size=width)
-    else:
-        reasons["hidden_size"] = AS_ASKED
     epochs = chars_in_time(model) / num_ids
-    restraint = choose_restraint(epochs)
+    restraint = choose_restraint(epochs, optimizer.optimizer)
     if request.dropout is None:
         model = replace(model, dropout=restraint.dropout)
     if request.weight_drop is None:
@@ -153,22 +155,29 @@ def _choose(
     if request.weight_decay is None:
         optimizer = replace(optimizer, weight_decay=restraint.weight_decay)
     if request.lr is None:
-        optimizer = replace(optimizer, lr=choose_rate(model.hidden_size))
+        optimizer = replace(optimizer, lr=choose_rate(model.hidden_size, optimizer.optimizer))
     for option in ("dropout", "weight_drop", "weight_decay"):
         reasons[option] = f"the text is read about {epochs:.2g} times"
     reasons["lr"] = f"for {model.hidden_size} units"
-    for option in reasons:
-        if getattr(request, option) is not None:
-            reasons[option] = AS_ASKED
+    if optimizer.optimizer == "sgd":
+        reasons["lr"] = reasons["weight_decay"] = "for sgd"
     return model, optimizer, reasons
 
 
-def _steps(request: TrainingRequest, training: TrainingConfig, train: Split) -> int:
+def _given(request: TrainingRequest) -> dict[str, str]:
+    """Of what would have been chosen, and of what a preset says, the options that were given."""
+    given = {option: AS_ASKED for option in CHOSEN if getattr(request, option) is not None}
+    preset = dict.fromkeys(request.from_preset(), f"from --preset {request.preset}")
+    if preset.pop("epochs", None):
+        preset["steps"] = f"{request.epochs:g} epochs, from --preset {request.preset}"
+    return given | preset
+
+
+def _steps(request: TrainingRequest, machine: "_Machine") -> int:
     """The steps asked for, outright or as epochs; 1 where a budget decides."""
     if request.epochs is None:
         return request.steps or 1
-    windows = make_windows(train, training.batch_size, training.seq_len, training.seed)
-    return max(1, round(request.epochs * windows.per_epoch))
+    return max(1, round(request.epochs * machine.per_epoch))
 
 
 def _steps_in_time(left: float, speeds: Speeds, machine: "_Machine") -> tuple[int, str]:
@@ -205,14 +214,14 @@ def _precision_evaluation(
 
 
 def _fit_to_text(request: TrainingRequest, train: Split) -> tuple[TrainingConfig, tuple[str, ...]]:
-    """The training sizes, shrunk where a text that is one whole is small, and a word on that."""
+    """The training sizes, shrunk where contiguous text is too short, and a word on that."""
     defaults = replace(
         _UNDECIDED,
         threads=default_threads(),
         device="cuda" if torch.cuda.is_available() else "cpu",
     )
     asked = request.training_config(defaults)
-    if isinstance(train, Records):
+    if isinstance(train, Records | Streams):
         return asked, ()
     batch_size, seq_len = fit(len(train), asked.batch_size, asked.seq_len)
     fitted = replace(asked, batch_size=batch_size, seq_len=seq_len)
@@ -232,12 +241,12 @@ class _Machine:
     ) -> None:
         self.split = split
         self.training = training
-        per_epoch = make_windows(
-            split, training.batch_size, training.seq_len, training.seed
-        ).per_epoch
-        self.step_chars = len(split) / per_epoch
+        sizes = training.batch_size, training.seq_len, training.seed
+        self.per_epoch = make_windows(split, *sizes).per_epoch
+        """Steps that read the text once."""
+        self.step_chars = len(split) / self.per_epoch
         """Characters that a step learns from, about."""
-        self.most_steps = max(1, int(MOST_EPOCHS * per_epoch))
+        self.most_steps = max(1, int(MOST_EPOCHS * self.per_epoch))
         """Steps that read the text MOST_EPOCHS times."""
         self._kinds = _offered(request, training.device)
         self._limit = STEPS_CALIBRATION_S

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from charrnn.model.config import ModelConfig
+from charrnn.training.config import OptimizerName
 
 WIDTHS = (64, 96, 128, 192, 256, 384, 512, 768, 1024)
 """Hidden sizes to choose from."""
@@ -37,6 +38,8 @@ MOST_RESTRAINT = Restraint(0.4, 0.4, 0.3)
 RATES = ((256, 0.009), (512, 0.007))
 """Learning rates up to a hidden size; beyond the last, WIDE_RATE."""
 WIDE_RATE = 0.005
+SGD_RATE = 1.0
+"""Of SGD at any width. Weights that decay in proportion to it would be gone in a few steps."""
 
 STANDING = {
     "cell": "learns more in the same time than an lstm",
@@ -46,6 +49,8 @@ STANDING = {
     "seq_len": "the carried state remembers what is further back",
 }
 """Why the configs' own defaults are what they are, where no text or machine changes them."""
+CHOSEN = (*STANDING, "hidden_size", "dropout", "weight_drop", "weight_decay", "lr")
+"""Options with a reason, unless they are given."""
 AS_ASKED = "as asked"
 
 
@@ -70,11 +75,14 @@ def choose_width(
     return chosen, why
 
 
-def choose_restraint(epochs: float) -> Restraint:
-    """What to do in a run that reads its text `epochs` times."""
-    return next((restraint for most, restraint in RESTRAINTS if epochs <= most), MOST_RESTRAINT)
+def choose_restraint(epochs: float, optimizer: OptimizerName = "adamw") -> Restraint:
+    """What to do in a run that reads its text `epochs` times; SGD's weights do not decay."""
+    chosen = next((restraint for most, restraint in RESTRAINTS if epochs <= most), MOST_RESTRAINT)
+    return replace(chosen, weight_decay=0.0) if optimizer == "sgd" else chosen
 
 
-def choose_rate(hidden_size: int) -> float:
-    """The highest learning rate: the wider the model, the lower."""
+def choose_rate(hidden_size: int, optimizer: OptimizerName = "adamw") -> float:
+    """The highest learning rate: the wider the model, the lower; RMSprop learns at AdamW's."""
+    if optimizer == "sgd":
+        return SGD_RATE
     return next((rate for most, rate in RATES if hidden_size <= most), WIDE_RATE)

@@ -23,7 +23,7 @@ from charrnn.model.char_rnn import CharRNN
 from charrnn.model.config import GATES, ModelConfig
 from charrnn.training.config import OptimizerConfig, TrainingConfig
 from charrnn.training.dropout import draw_mask
-from charrnn.training.optimizer import AdamW, Schedule, learning_rate
+from charrnn.training.optimizer import Schedule, learning_rate, make_optimizer
 from charrnn.typed_json import make_record
 
 
@@ -70,10 +70,11 @@ class Trainer:
         # Between records the state is always reset, and within one never.
         self._reset_prob = 0.0 if isinstance(split, Records) else training.reset_prob
         self._engine = make_engine(training.engine, training.precision, training.threads)
-        self.model = CharRNN(model, torch.Generator().manual_seed(training.seed)).to(self._device)
+        weights = torch.Generator().manual_seed(training.seed)
+        self.model = CharRNN(model, weights, training.init_range).to(self._device)
         self._generator = torch.Generator(self._device).manual_seed(training.seed)
         self._native_threads = training.threads if training.engine == "native" else 0
-        self._optimizer = AdamW(self.model.parameters(), optimizer, self._native_threads)
+        self._optimizer = make_optimizer(self.model.parameters(), optimizer, self._native_threads)
         self._carried = self.model.initial_state(training.batch_size)
         self._nats = torch.zeros((), device=self._device)
         self._counted = 0
@@ -105,7 +106,8 @@ class Trainer:
         self.step_count += 1
 
     def _learning_rate(self, step: int) -> float:
-        return self.lr_scale * learning_rate(step, self.schedule, self._optimizer_config)
+        epoch = step // self._windows.per_epoch
+        return self.lr_scale * learning_rate(step, self.schedule, self._optimizer_config, epoch)
 
     def _begin(self, window: Window) -> State:
         """The state to read `window` from: carried, but zero in streams that begin afresh.
@@ -189,16 +191,13 @@ class Trainer:
         return all(bool(torch.isfinite(part).all()) for part in parts)
 
     def _learned(self) -> Iterator[tuple[str, Tensor]]:
-        """The parameters and the optimizer's two moments of each, by name."""
-        optimizer = self._optimizer
+        """The parameters and what the optimizer keeps of each, by name."""
         names = [name for name, _ in self.model.named_parameters()]
-        for kind, values in (
-            ("model", optimizer.parameters),
-            ("mean", optimizer.means),
-            ("square", optimizer.squares),
-        ):
-            for name, value in zip(names, values, strict=True):
-                yield f"{kind}.{name}", value
+        for name, weight in zip(names, self._optimizer.parameters, strict=True):
+            yield f"model.{name}", weight
+        for kind, kept in self._optimizer.kept.items():
+            for name, tensor in zip(names, kept, strict=True):
+                yield f"{kind}.{name}", tensor
 
     def load_state(self, numbers: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
         """Continue from `state()`: the next steps are bit for bit those of an unbroken run.
