@@ -38,6 +38,8 @@ STAIRCASE = [
     ["training.plan", "training.recipe"],
     ["training.events"],
     ["training.saves", "training.metrics", "training.fine_tuning"],
+    ["training.curves"],
+    ["plotting"],
     ["engines.interface", "engines.reference", "engines.torch_kernels"],
     ["engines.native_kernels", "engines.choice"],
     ["model.char_rnn"],
@@ -61,7 +63,7 @@ STAIRCASE = [
     ["cli.bench", "cli.evaluate", "cli.corpus", "cli.info", "cli.sample", "cli.train"],
     ["cli.main"],
 ]
-LIGHT = STAIRCASE[:17]
+LIGHT = STAIRCASE[:20]
 PACKAGES = {"", "cli", "corpus", "engines", "model", "sampling", "training"}
 
 
