@@ -200,8 +200,8 @@ def compare(
     for cell, plan in zip(request.cells, plans, strict=True):
         if stop.signal is not None:
             break
-        folder = run_folder.create(f"{prefix}-{cell}", explicit=True, replace=replace)
-        results.append(_trained_to_compare(plan, encoded, folder, report, stop))
+        name = f"{prefix}-{cell}"
+        results.append(_trained_to_compare(plan, encoded, name, replace, report, stop))
     return Comparison.of(prefix, results, request.cells[len(results) :])
 
 
@@ -212,7 +212,8 @@ def _unheard(event: Event) -> None:
 def _trained_to_compare(
     plan: Plan,
     encoded: EncodedCorpus,
-    folder: RunFolder,
+    name: str,
+    replace: bool,
     on_event: Callable[[Event], None],
     stop: StopRequest,
 ) -> CellResult:
@@ -230,6 +231,7 @@ def _trained_to_compare(
         on_event(event)
 
     try:
+        folder = run_folder.create(name, explicit=True, replace=replace)
         with folder.locked():
             folder.clear()
             _write_plan(plan, encoded, folder, with_ids=not plan.corpus.sources)
@@ -240,7 +242,7 @@ def _trained_to_compare(
     except (CharRNNError, MemoryError, RuntimeError) as failure:  # torch's are RuntimeErrors
         error = next(iter(str(failure).splitlines()), "") or type(failure).__name__
         on_event(Note(f"{cell} failed: {error}"))
-    return CellResult(cell, folder.name, plan, curve, ended, error)
+    return CellResult(cell, name, plan, curve, ended, error)
 
 
 def _encoded(

@@ -36,6 +36,7 @@ class ComparisonRequest:
                 raise UsageError(f"--cells: no cell {cell!r}; there are {', '.join(CELL_NAMES)}")
             if self.cells.count(cell) > 1:
                 raise UsageError(f"--cells: {cell} is there twice")
+            replace(self.shared, cell=cell)  # raises where what was asked for cannot run it
         if self.shared.cell is not None or self.shared.init_from is not None:
             raise UsageError("a comparison takes cells, not one cell, and draws their weights")
         if self.parameters is not None and self.shared.hidden_size is not None:
