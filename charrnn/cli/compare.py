@@ -386,11 +386,10 @@ def _legend(comparison: "Comparison") -> list[str]:
     """What the figures are, and what happened to a cell that is not like the others."""
     plan = comparison.results[0].plan
     lines = [
-        "nats, bits: per character, of the best model, judged exactly on "
-        f"{plan.final_chars:,} validation characters",
-        "end, at: bits at the end, after equal characters and after equal seconds, "
-        f"on {plan.training.eval_chars:,} of them",
-        "         (the same for all; interpolated between evaluations)",
+        f"nats, bits: of the best model, exactly, on {plan.final_chars:,} validation characters",
+        "end, at: bits at the end, after equal characters, after equal seconds, on "
+        f"{plan.training.eval_chars:,}",
+        "  of them, the same for all; interpolated between evaluations",
     ]
     for each in comparison.results:
         lr_scale = each.curve.lr_scale

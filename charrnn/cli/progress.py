@@ -186,7 +186,8 @@ class ComparisonDisplay(TrainingDisplay):
         self._logged = 0
         self._print(
             f"{plan.model.cell} {plan.model.num_layers}x{plan.model.hidden_size}, "
-            f"{plan.model.num_parameters():,} parameters, {self._steps:,} steps, {event.folder}"
+            f"{plan.model.num_parameters():,} parameters, {self._steps:,} steps: "
+            f"{event.folder.name}"
         )
         self._open_bar(event.step)
 

@@ -84,7 +84,7 @@ def _panel(
             shown = _between(line, column) if mark else line
             for x, y in shown:
                 canvas[row(y)][column(x)] = (mark or MARKS[number % len(MARKS)], style)
-    numbers = {row(y): f"{y:.3g}" for y in _round_numbers(low, high, HEIGHT // 3)}
+    numbers = {row(y): f"{y:.3g}" for y in _round_numbers(low, high, HEIGHT // 2)}
     drawn = Text()
     for place, cells in enumerate(canvas):
         drawn.append(
@@ -127,9 +127,10 @@ def _round_numbers(low: float, high: float, most: int) -> list[float]:
 
 
 def _one_two_five(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times the powers of ten from low to high."""
+    """1, 2 and 5 times the powers of ten from low to high; both ends if none is there."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return [m * 10.0**p for p in powers for m in (1, 2, 5) if low <= m * 10.0**p <= high]
+    found = [m * 10.0**p for p in powers for m in (1, 2, 5) if low <= m * 10.0**p <= high]
+    return found or [low, high]
 
 
 def _labels(places: Sequence[tuple[int, str]], width: int) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class Terms:
     """What holds for every cell, unless something else is asked; by the names of `train`."""
 
-    lr: float = 0.005
+    lr: float = 0.007
     dropout: float = 0.1
     weight_drop: float = 0.0
     weight_decay: float = 0.05
