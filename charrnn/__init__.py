@@ -12,12 +12,21 @@ Importing this package imports neither torch nor numpy; what is used brings in w
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from charrnn.api import evaluate, resume, train
+    from charrnn.api import compare, evaluate, resume, train
     from charrnn.errors import CharRNNError
     from charrnn.trained import Model, load
     from charrnn.vocabulary import Vocabulary
 
-__all__ = ["CharRNNError", "Model", "Vocabulary", "evaluate", "load", "resume", "train"]
+__all__ = [
+    "CharRNNError",
+    "Model",
+    "Vocabulary",
+    "compare",
+    "evaluate",
+    "load",
+    "resume",
+    "train",
+]
 
 _HOMES = {
     "CharRNNError": "charrnn.errors",

@@ -16,12 +16,16 @@ from charrnn.corpus.progress import Note, Report, silent
 from charrnn.corpus.reading import Reading, read_sources
 from charrnn.corpus.source import Source
 from charrnn.errors import CharRNNError, CorpusError, RunError, UsageError
+from charrnn.model.config import CELL_NAMES
 from charrnn.run_folder import RunFolder
 from charrnn.scoring import Evaluation
 from charrnn.trained import Model, load
-from charrnn.training.events import Event, StopRequest
+from charrnn.training.comparison import CellResult, Comparison, ComparisonRequest
+from charrnn.training.curves import Curve, read_curve
+from charrnn.training.events import Event, RunFinished, StopRequest
 from charrnn.training.fine_tuning import REASON, TAKEN, Start
 from charrnn.training.plan import CorpusPlan, Plan, TrainingRequest
+from charrnn.training.terms import BUDGET_S, Terms
 
 if TYPE_CHECKING:
     from charrnn.corpus.statistics import Statistics
@@ -152,6 +156,98 @@ def train(
         return _carry_out(TrainingRun(plan, encoded, folder, clock, notes, start), on_event, stop)
 
 
+def compare(
+    corpus: Corpus,
+    *,
+    cells: Sequence[str] = CELL_NAMES,
+    parameters: int | None = None,
+    name: str | None = None,
+    replace: bool = False,
+    on_event: Callable[[Event], None] | None = None,
+    stop: StopRequest | None = None,
+    stdin: BinaryIO | None = None,
+    **options: Any,
+) -> Comparison:
+    """Train each of `cells` on `corpus` on the same terms, one after the other.
+
+    All get about as many `parameters`, or the same `hidden_size`. `options` are those of `train`;
+    what is left open is the same for all (training/terms.py), and a budget is for each cell. The
+    runs are called NAME-CELL. One that fails is in the result as failed. Raises UsageError,
+    CorpusError or RunError before anything is written.
+    """
+    given = {option: value for option, value in options.items() if value is not None}
+    if not given.keys() & {"budget", "steps", "epochs"}:
+        given["budget"] = BUDGET_S
+    shared = TrainingRequest(**{**dataclasses.asdict(Terms()), **given})
+    request = ComparisonRequest(tuple(cells), shared, parameters)
+    arguments, stop = _arguments(corpus), stop or StopRequest()
+    report = on_event or _unheard
+    if replace and name is None:
+        raise UsageError("--replace needs the --name of the runs to write over")
+    sources = _located(arguments, report)
+    prefix = f"{sources[0].stem}-compare" if name is None else run_folder.check_name(name)
+    if not replace:
+        members = CELL_NAMES if name is None else request.cells
+        prefix = run_folder.free_prefix(prefix, members, explicit=name is not None)
+    reading = read_sources(sources, request.shared.text_config(), report=report, stdin=stdin)
+    encoded = _encoded(reading, sources, request.shared)
+
+    from charrnn.training.comparing import make_plans
+
+    report(Note(f"measuring this machine for {', '.join(request.cells)} ..."))
+    corpus_plan = _corpus_plan(request.shared, arguments, sources, encoded)
+    plans, notes = make_plans(request, encoded, corpus_plan)
+    for note in (*reading.notes, *notes):
+        report(Note(note))
+    results: list[CellResult] = []
+    for cell, plan in zip(request.cells, plans, strict=True):
+        if stop.signal is not None:
+            break
+        name = f"{prefix}-{cell}"
+        results.append(_trained_to_compare(plan, encoded, name, replace, report, stop))
+    return Comparison.of(prefix, results, request.cells[len(results) :])
+
+
+def _unheard(event: Event) -> None:
+    """An `on_event` that tells nobody."""
+
+
+def _trained_to_compare(
+    plan: Plan,
+    encoded: EncodedCorpus,
+    name: str,
+    replace: bool,
+    on_event: Callable[[Event], None],
+    stop: StopRequest,
+) -> CellResult:
+    """Carry out one cell's plan; what goes wrong with it is part of the result."""
+    from charrnn.training.run import TrainingRun
+
+    cell = plan.model.cell
+    ended, error = "failed", None
+    curve = Curve(cell)
+
+    def watch(event: Event) -> None:
+        nonlocal ended
+        if isinstance(event, RunFinished):
+            ended = event.reason
+        on_event(event)
+
+    try:
+        folder = run_folder.create(name, explicit=True, replace=replace)
+        with folder.locked():
+            folder.clear()
+            _write_plan(plan, encoded, folder, with_ids=not plan.corpus.sources)
+            try:
+                _carry_out(TrainingRun(plan, encoded, folder, _stopwatch()), watch, stop)
+            finally:
+                curve = read_curve(folder, cell)
+    except (CharRNNError, MemoryError, RuntimeError) as failure:  # torch's are RuntimeErrors
+        error = next(iter(str(failure).splitlines()), "") or type(failure).__name__
+        on_event(Note(f"{cell} failed: {error}"))
+    return CellResult(cell, name, plan, curve, ended, error)
+
+
 def _encoded(
     reading: Reading, sources: Sequence[Source], request: TrainingRequest
 ) -> EncodedCorpus:
@@ -169,8 +265,18 @@ def _planned(
     """The plan and notes for the user. Imports torch."""
     from charrnn.training.planning import make_plan
 
+    corpus_plan = _corpus_plan(request, arguments, sources, encoded)
+    return make_plan(request, encoded, corpus_plan, clock)
+
+
+def _corpus_plan(
+    request: TrainingRequest,
+    arguments: Sequence[str],
+    sources: Sequence[Source],
+    encoded: EncodedCorpus,
+) -> CorpusPlan:
     read_once = any(one.is_read_once for one in sources)
-    corpus_plan = CorpusPlan(
+    return CorpusPlan(
         name=encoded.name,
         arguments=tuple(arguments),
         sources=() if read_once else tuple(map(_absolute, sources)),
@@ -179,7 +285,6 @@ def _planned(
         num_symbols=len(encoded.ids),
         splits=encoded.splits,
     )
-    return make_plan(request, encoded, corpus_plan, clock)
 
 
 def resume(

@@ -1,7 +1,7 @@
 """A run is a folder below `checkpoints/`: its plan, its model, its training state, its metrics."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,6 +164,26 @@ def create(name: str, *, explicit: bool, replace: bool) -> RunFolder:
             raise RunError(message) from error
         return folder
     raise RunError(f"too many runs named {name!r}; choose another --name")
+
+
+def free_prefix(prefix: str, members: Sequence[str], *, explicit: bool) -> str:
+    """A name that no run called NAME-MEMBER stands in the way of: `prefix`, or with a number.
+
+    Raises RunError if an explicit one is taken.
+    """
+    for number in range(1, 1_000_000):
+        name = prefix if number == 1 else f"{prefix}-{number}"
+        taken = [
+            run for run in (f"{name}-{one}" for one in members) if (CHECKPOINTS / run).exists()
+        ]
+        if not taken:
+            return name
+        if explicit:
+            raise RunError(
+                f"a run named {taken[0]!r} exists; write over it with --replace, "
+                "or choose another --name"
+            )
+    raise RunError(f"too many runs named {prefix!r}; choose another --name")
 
 
 def find_run(name: str) -> RunFolder:

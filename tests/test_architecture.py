@@ -34,16 +34,19 @@ STAIRCASE = [
     ["sampling.config", "sampling.automaton", "sampling.choice", "sampling.generator"],
     ["sampling.expression", "sampling.limits", "sampling.texts", "sampling.saved_state"],
     ["trained"],
-    ["training.config", "training.presets"],
+    ["training.config", "training.presets", "training.terms"],
     ["training.plan", "training.recipe"],
     ["training.events"],
     ["training.saves", "training.metrics", "training.fine_tuning"],
+    ["training.curves"],
+    ["training.comparison", "plotting"],
     ["engines.interface", "engines.reference", "engines.torch_kernels"],
     ["engines.native_kernels", "engines.choice"],
     ["model.char_rnn"],
     ["training.dropout", "training.optimizer", "training.evaluation", "training.timing"],
     ["training.trainer", "training.snapshot"],
     ["training.planning", "training.run", "training.benchmark"],
+    ["training.comparing"],
     ["api"],
     [
         "cli.arguments",
@@ -57,11 +60,19 @@ STAIRCASE = [
         "cli.quick_options",
     ],
     ["cli.text_options", "cli.optimizer_options"],
-    ["cli.progress", "cli.prompt"],
-    ["cli.bench", "cli.evaluate", "cli.corpus", "cli.info", "cli.sample", "cli.train"],
+    ["cli.progress", "cli.prompt", "cli.terminal_plot"],
+    [
+        "cli.bench",
+        "cli.compare",
+        "cli.evaluate",
+        "cli.corpus",
+        "cli.info",
+        "cli.sample",
+        "cli.train",
+    ],
     ["cli.main"],
 ]
-LIGHT = STAIRCASE[:17]
+LIGHT = STAIRCASE[:20]
 PACKAGES = {"", "cli", "corpus", "engines", "model", "sampling", "training"}
 
 
@@ -127,13 +138,15 @@ def imported_by(arguments: list[str], folder: Path) -> tuple[set[str], int]:
     return set(modules), code
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["train", "--help"], ["-h"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["train", "--help"], ["compare", "--help"], ["-h"]]
+)
 def test_help_and_version_import_neither_torch_nor_numpy(
     arguments: list[str], tmp_path: Path
 ) -> None:
     modules, code = imported_by(arguments, tmp_path)
     assert code == 0
-    assert not modules & {"torch", "numpy", "tqdm"}
+    assert not modules & {"torch", "numpy", "tqdm", "matplotlib"}
 
 
 def test_completion_imports_neither_torch_nor_numpy(tmp_path: Path) -> None:
@@ -165,6 +178,7 @@ def test_completion_imports_neither_torch_nor_numpy(tmp_path: Path) -> None:
         (["train", "x", "--cell", "elman"], 2),
         (["train", "x", "--dropout", "1"], 2),
         (["train", "no such file"], 1),
+        (["compare", "x", "--cells", "gru,elman"], 2),
         (["train", "--resume", "nobody"], 1),
     ],
 )

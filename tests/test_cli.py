@@ -205,6 +205,11 @@ BAD_COMMANDS = [
     ("train animals.txt --hidden-size 0", 2, "--hidden-size 0"),
     ("train animals.txt --val-frac 1", 2, "--val-frac 1"),
     ("train --resume nobody", 1, "no run named 'nobody'"),
+    ("compare animals.txt --cells gru,elman", 2, "--cells: no cell 'elman'; there are rnn, gru"),
+    ("compare animals.txt --budget 9s --steps 5", 2, "--budget and --steps both say when to stop"),
+    ("compare animals.txt --parameters 9k --hidden-size 8", 2, "both say how large"),
+    ("compare animals.txt --plot a.jpg", 2, "'a.jpg': the name must end in .png or .svg"),
+    ("compare animals.txt --replace", 2, "--replace needs the --name"),
     ("sample nobody", 1, "no model 'nobody'"),
     ("sample --samples 2 -n -1", 2, "--samples 2: texts without end need one command each"),
     ("sample --precision fp8", 2, "fp8"),
@@ -305,7 +310,7 @@ def test_version_and_help(cli: Run) -> None:
     assert re.fullmatch(rb"charrnn \d+\.\d+\.\d+\n", cli("--version").stdout)
     bare = cli()
     assert b"train" in bare.stdout + bare.stderr
-    for command in ("train", "sample", "eval", "info", "list", "bench"):
+    for command in ("train", "sample", "eval", "info", "list", "bench", "compare"):
         shown = cli(command, "--help")
         assert shown.returncode == 0
         assert b"Usage" in shown.stdout

@@ -58,6 +58,13 @@ def format_duration(seconds: float) -> str:
     return f"{hours}h {minutes}m" if hours else f"{minutes}m {rest}s"
 
 
+def format_count(count: float) -> str:
+    """547585 -> `548k`, 2000000 -> `2M`; fewer than a thousand as they are."""
+    if count >= 999_500:
+        return f"{count / 1e6:.1f}".removesuffix(".0") + "M"
+    return f"{count / 1e3:.0f}k" if count >= 1000 else f"{count:.0f}"
+
+
 def _parted(text: str) -> tuple[str, str]:
     digits = text.rstrip("abcdefghijklmnopqrstuvwxyz ")
     return digits, text[len(digits) :].strip()

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from charrnn.cli.arguments import format_count
 from charrnn.cli.terminal import Color, ColorOption, JsonOption, ModelArgument, make_console
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def list_runs(as_json: JsonOption = False, color: ColorOption = Color.AUTO) -> N
             escape(_inert(model.name)),
             _bits(loaded),
             _shape(loaded),
-            _compact(loaded.config.num_parameters()),
+            format_count(loaded.config.num_parameters()),
             escape(_inert(loaded.corpus.name)),
             f"{loaded.step:,}",
             _written(model.path),
@@ -119,11 +120,6 @@ def _shape(loaded: "Checkpoint") -> str:
     """`lstm 2x128`: cell, layers, units."""
     config = loaded.config
     return f"{config.cell} {config.num_layers}x{config.hidden_size}"
-
-
-def _compact(count: int) -> str:
-    """547585 -> `548k`."""
-    return f"{count / 1e6:.1f}M" if count >= 999_500 else f"{count / 1e3:.0f}k"
 
 
 def _shown(loaded: "Checkpoint") -> str:

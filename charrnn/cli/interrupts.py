@@ -25,9 +25,12 @@ class Interrupts:
         return self
 
     def install(self) -> None:
-        """From here on a signal only sets a flag. A signal that is ignored stays ignored."""
+        """From here on a signal only sets a flag. A signal that is ignored stays ignored.
+
+        Calling it again changes nothing.
+        """
         for number in SIGNALS:
-            if signal.getsignal(number) != signal.SIG_IGN:
+            if signal.getsignal(number) not in (signal.SIG_IGN, self._handle):
                 self._before[number] = signal.signal(number, self._handle)
 
     def __exit__(

@@ -11,6 +11,7 @@ from typer.exceptions import TyperException
 
 from charrnn.cli import corpus
 from charrnn.cli.bench import bench
+from charrnn.cli.compare import compare
 from charrnn.cli.evaluate import evaluate
 from charrnn.cli.info import info, list_runs
 from charrnn.cli.quick_options import use_quick_converters
@@ -33,6 +34,7 @@ app.command("eval")(evaluate)
 app.command()(info)
 app.command("list")(list_runs)
 app.add_typer(corpus.app, name="corpus")
+app.command()(compare)
 app.command()(bench)
 
 

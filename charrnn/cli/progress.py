@@ -1,4 +1,4 @@
-"""How a training run looks: a bar on a terminal, plain lines elsewhere; all of it on stderr."""
+"""How training runs look: a bar on a terminal, plain lines elsewhere; all of it on stderr."""
 
 import sys
 from dataclasses import asdict
@@ -81,12 +81,15 @@ class TrainingDisplay:
         self._console.print(f"repeat with: {plan.command()}", soft_wrap=True, markup=False)
         if event.step:
             self._print(f"resumed after step {event.step:,}")
+        self._open_bar(event.step)
+
+    def _open_bar(self, step: int) -> None:
         if sys.stderr.isatty():
             from tqdm import tqdm
 
             self._bar = tqdm(
                 total=self._steps,
-                initial=event.step,
+                initial=step,
                 file=sys.stderr,
                 unit="step",
                 dynamic_ncols=True,
@@ -172,6 +175,40 @@ class TrainingDisplay:
         self._console.print(line, markup=False, soft_wrap=True)
         if self._bar is not None:
             self._bar.refresh()
+
+
+class ComparisonDisplay(TrainingDisplay):
+    """Shows the events of several runs in turn: a line when each begins, and one when it ends."""
+
+    def _show_start(self, event: RunStarted) -> None:
+        plan = event.plan
+        self._steps = self._planned = plan.training.steps
+        self._logged = 0
+        self._print(
+            f"{plan.model.cell} {plan.model.num_layers}x{plan.model.hidden_size}, "
+            f"{plan.model.num_parameters():,} parameters, {self._steps:,} steps: "
+            f"{event.folder.name}"
+        )
+        self._open_bar(event.step)
+
+    def _show_step(self, event: StepReport) -> None:
+        if self._bar is not None:
+            super()._show_step(event)
+
+    def _show_eval(self, event: EvalReport) -> None:
+        if self._bar is None:
+            super()._show_eval(event)
+
+    def _show_sample(self, event: SampleReport) -> None:
+        """Samples are for one who watches a single run."""
+
+    def _show_end(self, event: RunFinished) -> None:
+        if event.reason == "interrupted":
+            super()._show_end(event)
+            return
+        self.close()
+        loss = "" if event.val_nats is None else f", validation {_loss(event.val_nats)}"
+        self._print(f"{format_duration(event.elapsed_s):>7} {event.step:,} steps{loss}")
 
 
 def _plan_rows(plan: Plan, folder: Path) -> list[tuple[str, ...]]:

@@ -1,0 +1,162 @@
+"""Curves from metrics files written by hand, read between their points, and drawn."""
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from charrnn import plotting
+from charrnn.corpus.encoded import SplitConfig
+from charrnn.corpus.text import TextConfig
+from charrnn.errors import CharRNNError, RunError, UsageError
+from charrnn.model.config import ModelConfig
+from charrnn.run_folder import RunFolder
+from charrnn.training.config import OptimizerConfig, TrainingConfig
+from charrnn.training.curves import Curve, Point, read_curve
+from charrnn.training.plan import CorpusPlan, Plan
+
+BITS = math.log(2)
+
+
+def run_folder(path: Path, lines: list[dict[str, Any]]) -> RunFolder:
+    """A run of 3 streams and windows of 7, as its files tell."""
+    training = TrainingConfig(
+        steps=100, eval_every=10, eval_chars=5, report_every=2, batch_size=3, seq_len=7
+    )
+    plan = Plan(
+        corpus=CorpusPlan("text", ("text",), ("/text",), TextConfig(), "0", 999, SplitConfig()),
+        model=ModelConfig(vocab_size=11),
+        optimizer=OptimizerConfig(),
+        training=training,
+        final_chars=9,
+        budget_s=None,
+        final_s=0.0,
+    )
+    folder = RunFolder(path)
+    folder.plan.write_text(plan.to_json())
+    folder.metrics.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
+
+
+def step(number: int, chars_per_s: float) -> dict[str, Any]:
+    numbers = {"train_nats": 1.0, "lr": 0.1, "grad_norm": math.inf, "elapsed_s": 0.0}
+    return {"event": "step", "step": number, "chars_per_s": chars_per_s, **numbers}
+
+
+def evaluation(
+    number: int, nats: float, seconds: float, *, carried: bool = False
+) -> dict[str, Any]:
+    numbers = {"step": number, "val_nats": nats, "elapsed_s": seconds, "val_characters": 5}
+    return {"event": "eval", "carried": carried, "best": True, "windows_nats": None, **numbers}
+
+
+ROLLBACK = {
+    "event": "rollback",
+    "step": 10,
+    "diverged_step": 12,
+    "train_nats": None,
+    "lr_scale": 0.5,
+    "elapsed_s": 3.0,
+}
+
+
+def test_a_curve_is_what_the_metrics_say(tmp_path: Path) -> None:
+    lines = [
+        step(2, 2100.0),
+        evaluation(10, 2.5, 3.0),
+        ROLLBACK,
+        step(4, 42.0),
+        evaluation(20, 2.0, 7.0),
+        step(6, 4200.0),
+        evaluation(30, 2.25, 9.5),
+        evaluation(20, 1.75, 11.0, carried=True),
+    ]
+    curve = read_curve(run_folder(tmp_path, lines), "mine")
+    assert curve.name == "mine"
+    assert curve.points == (
+        Point(10, 210, 3.0, 2.5),
+        Point(20, 420, 7.0, 2.0),
+        Point(30, 630, 9.5, 2.25),
+    )
+    assert curve.step_s == pytest.approx(0.01)  # 21 characters at the median speed
+    assert curve.lr_scale == 0.5
+    assert (curve.exact_nats, curve.best_nats) == (1.75, 1.75)
+
+
+def test_a_run_that_has_only_begun_has_a_curve_too(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path, [evaluation(10, 2.5, 3.0), evaluation(20, 2.75, 4.0)])
+    curve = read_curve(folder, "mine")
+    assert (curve.exact_nats, curve.best_nats, curve.step_s) == (None, 2.5, None)
+    folder.metrics.unlink()
+    assert read_curve(folder, "mine") == Curve("mine")
+
+
+def test_a_damaged_file_is_an_error_that_names_the_place(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path, [evaluation(10, 2.5, 3.0), {"event": "eval", "step": 3}])
+    with pytest.raises(RunError, match=r"line 2 of .*metrics\.jsonl"):
+        read_curve(folder, "mine")
+    folder.plan.unlink()
+    with pytest.raises(RunError, match="no plan that can be read"):
+        read_curve(folder, "mine")
+
+
+CURVES = [
+    Curve("first", (Point(1, 100, 2.0, 4.0), Point(2, 200, 8.0, 3.0), Point(3, 800, 9.0, 1.0))),
+    Curve("second", (Point(1, 50, 1.0, 3.5), Point(2, 300, 30.0, 2.0))),
+]
+
+
+def test_between_evaluations_a_curve_is_straight_over_the_logarithm() -> None:
+    curve = CURVES[0]
+    assert curve.at_characters(100) == 4.0
+    assert curve.at_characters(400) == pytest.approx(2.0)
+    assert curve.at_characters(800) == 1.0
+    assert curve.at_seconds(4.0) == pytest.approx(3.5)
+    for beyond in (99, 801):
+        assert curve.at_characters(beyond) is None
+    for beyond in (1.9, 9.1):
+        assert curve.at_seconds(beyond) is None
+    assert Curve("empty").at_seconds(1.0) is None
+
+
+def test_the_picture_has_every_point_of_every_curve_in_both_panels() -> None:
+    by_characters, by_seconds = plotting.figure(CURVES, "title").axes
+    for panel, places in (
+        (by_characters, [[100, 200, 800], [50, 300]]),
+        (by_seconds, [[2.0, 8.0, 9.0], [1.0, 30.0]]),
+    ):
+        lines = panel.get_lines()
+        assert [list(line.get_xdata()) for line in lines] == places
+        assert [line.get_label() for line in lines] == ["first", "second"]
+        for line, nats in zip(lines, ([4.0, 3.0, 1.0], [3.5, 2.0]), strict=True):
+            assert [value * BITS for value in line.get_ydata()] == pytest.approx(nats)
+    assert by_characters.get_xscale() == "log"
+    legend = by_seconds.get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["first", "second"]
+    looks = {(line.get_linestyle(), line.get_marker()) for line in by_seconds.get_lines()}
+    assert len(looks) == 2  # they can be told apart without colour
+
+
+def test_a_picture_is_a_file_of_its_kind(tmp_path: Path) -> None:
+    plotting.draw(CURVES, "<title> & more", tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    plotting.draw(CURVES, "<title> & more", tmp_path / "a.svg")
+    assert ElementTree.parse(tmp_path / "a.svg").getroot().tag.endswith("svg")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "a.svg"]
+
+
+def test_where_no_picture_can_go_is_said_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plotting.check_target(tmp_path / "a.png")
+    with pytest.raises(UsageError, match=r"a\.jpg.* must end in \.png or \.svg"):
+        plotting.check_target(tmp_path / "a.jpg")
+    with pytest.raises(UsageError, match="there is no folder"):
+        plotting.check_target(tmp_path / "none" / "a.png")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(CharRNNError, match=r"pip install 'charrnn\[plot\]'"):
+        plotting.check_target(tmp_path / "a.png")
