@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from charrnn.corpus.encoded import SplitConfig
 from charrnn.corpus.text import TextConfig
+from charrnn.engines.config import check_cell
 from charrnn.errors import CharRNNError, RunError, UsageError
 from charrnn.model.config import ModelConfig
 from charrnn.training.config import OptimizerConfig, TrainingConfig
@@ -76,11 +77,12 @@ class TrainingRequest:
             raise UsageError(f"--budget {self.budget:g}s: must be at least 1s")
         if self.epochs is not None and not 0 < self.epochs < 1e9:
             raise UsageError(f"--epochs {self.epochs:g}: must be a positive number")
-        self.model_config(vocab_size=2)
+        model = self.model_config(vocab_size=2)
         self.optimizer_config()
         self.split_config()
         self.text_config()
         self.training_config(TrainingConfig(steps=1, eval_every=1, eval_chars=1, report_every=1))
+        check_cell(model.cell, self.engine, self.precision)
 
     def model_config(self, vocab_size: int) -> ModelConfig:
         """The architecture for `vocab_size` symbols."""
