@@ -27,7 +27,8 @@ from torch import nn  # noqa: E402
 from charrnn.engines import _native  # noqa: E402
 from charrnn.engines.choice import candidates  # noqa: E402
 from charrnn.engines.config import default_threads  # noqa: E402
-from charrnn.model.config import GATES, CellName, ModelConfig  # noqa: E402
+from charrnn.model.cells import CELLS, CellName  # noqa: E402
+from charrnn.model.config import ModelConfig  # noqa: E402
 from charrnn.training.config import OptimizerConfig, TrainingConfig  # noqa: E402
 from charrnn.training.timing import median_seconds  # noqa: E402
 from charrnn.training.trainer import Trainer  # noqa: E402
@@ -57,7 +58,7 @@ class Shape:
     def flops(self) -> float:
         """Of the recurrent stack in one training step; backward counts twice forward."""
         inputs = EMBEDDING + (self.layers - 1) * self.hidden
-        weights = GATES[self.cell] * self.hidden * (inputs + self.layers * self.hidden)
+        weights = CELLS[self.cell].gates * self.hidden * (inputs + self.layers * self.hidden)
         return 3 * 2 * weights * self.batch * self.steps
 
 
@@ -121,7 +122,7 @@ def makers(shape: Shape) -> dict[str, Callable[[], Peer | Trainer]]:
     found: dict[str, Callable[[], Peer | Trainer]] = {
         name: lambda autocast=autocast: Peer(shape, autocast) for name, autocast in PEERS.items()
     }
-    for kind in candidates("cpu"):
+    for kind in candidates("cpu", shape.cell):
         found[" ".join(kind)] = lambda kind=kind: ours(shape, *kind)
     return found
 

@@ -16,7 +16,7 @@ from charrnn.corpus.progress import Note, Report, silent
 from charrnn.corpus.reading import Reading, read_sources
 from charrnn.corpus.source import Source
 from charrnn.errors import CharRNNError, CorpusError, RunError, UsageError
-from charrnn.model.config import CELL_NAMES
+from charrnn.model.cells import CELLS
 from charrnn.run_folder import RunFolder
 from charrnn.scoring import Evaluation
 from charrnn.trained import Model, load
@@ -159,7 +159,7 @@ def train(
 def compare(
     corpus: Corpus,
     *,
-    cells: Sequence[str] = CELL_NAMES,
+    cells: Sequence[str] = tuple(CELLS),
     parameters: int | None = None,
     name: str | None = None,
     replace: bool = False,
@@ -187,7 +187,7 @@ def compare(
     sources = _located(arguments, report)
     prefix = f"{sources[0].stem}-compare" if name is None else run_folder.check_name(name)
     if not replace:
-        members = CELL_NAMES if name is None else request.cells
+        members = tuple(CELLS) if name is None else request.cells
         prefix = run_folder.free_prefix(prefix, members, explicit=name is not None)
     reading = read_sources(sources, request.shared.text_config(), report=report, stdin=stdin)
     encoded = _encoded(reading, sources, request.shared)

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from charrnn.checkpoint import Weights
 from charrnn.engines.config import SamplingPrecision
-from charrnn.model.cells import CELLS
-from charrnn.model.config import STATES, ModelConfig
+from charrnn.model.cells import CELLS, Functions
+from charrnn.model.config import ModelConfig
 from charrnn.quantization import Int8Matrix, squash, to_bf16
 
 Array: TypeAlias = NDArray[np.float32]
 State: TypeAlias = tuple[Array, ...]
-"""The arrays of STATES[cell], each (L, B, H)."""
+"""The arrays of Cell.state, each (L, B, H)."""
 
 
 class Network(Protocol):
@@ -48,13 +48,14 @@ class NumpyNetwork:
     ) -> None:
         self.config = config
         self.precision = precision
-        self._cell = CELLS[config.cell]
-        self._tanh = squash if precision == "int8" else np.tanh
+        cell = CELLS[config.cell]
+        self._step = cell.step
+        self._functions = Functions.of(squash if precision == "int8" else np.tanh)
         self._table = input_table(config, weights)  # (V + 1, G*H)
         self._layers = [
             tuple(
                 _rounded(weights[f"rnn.{name}_l{layer}"], precision)
-                for name in ("weight_ih", "bias_ih", "weight_hh", "bias_hh")
+                for name in ("weight_ih", "bias_ih", *cell.recurrent_shapes(config.hidden_size))
             )
             for layer in range(config.num_layers)
         ]
@@ -73,11 +74,11 @@ class NumpyNetwork:
     def _advance(self, ids: NDArray[Any], state: State) -> State:
         x = self._table[ids]  # (B, G*H)
         layers: list[State] = []
-        for layer, (weight_ih, bias_ih, weight_hh, bias_hh) in enumerate(self._layers):
+        for layer, (weight_ih, bias_ih, *recurrent) in enumerate(self._layers):
             if layer > 0:
                 x = layers[-1][0] @ weight_ih.T + bias_ih  # (B, H) -> (B, G*H)
             before = tuple(part[layer] for part in state)  # each (B, H)
-            layers.append(self._cell(x, before, weight_hh, bias_hh, self._tanh))
+            layers.append(self._step(x, before, tuple(recurrent), self._functions))
         return tuple(np.stack(parts) for parts in zip(*layers, strict=True))
 
     def read(self, ids: NDArray[Any], state: State) -> State:
@@ -103,7 +104,7 @@ class NumpyNetwork:
 def zero_state(config: ModelConfig, batch_size: int) -> State:
     """A state that has read nothing, each (L, B, H)."""
     shape = (config.num_layers, batch_size, config.hidden_size)
-    return tuple(np.zeros(shape, np.float32) for _ in STATES[config.cell])
+    return tuple(np.zeros(shape, np.float32) for _ in CELLS[config.cell].state)
 
 
 def input_table(config: ModelConfig, weights: Weights) -> Array:

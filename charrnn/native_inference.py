@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.checkpoint import Weights
-from charrnn.engines.config import SamplingPrecision, default_threads
+from charrnn.engines.config import ENGINE_CELLS, SamplingPrecision, default_threads
 from charrnn.inference import Array, Network, NumpyNetwork, State, input_table, zero_state
 from charrnn.model.config import ModelConfig
 
@@ -34,6 +34,8 @@ def make_network(
     threads: int | None = None,
 ) -> Network:
     """The fastest network here; threads=None suits them to the work and the load."""
+    if config.cell not in ENGINE_CELLS["native"]:
+        return NumpyNetwork(config, weights, precision)
     try:
         return NativeNetwork(config, weights, precision, threads)
     except ImportError:  # the package was installed without a compiler

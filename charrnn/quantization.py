@@ -3,9 +3,10 @@
 bf16: weights are rounded to bfloat16; everything else is float32.
 
 int8: each row of a matrix is divided by its scale and rounded to -127 ... 127, and so is h, which
-lies within (-1, 1), times 127. Their products are summed exactly, as integers; only then is the sum
-multiplied by the scale. The cells use `squash` for tanh, which is made of additions,
-multiplications and one division, so that every machine gets the same result.
+lies within (-1, 1), times 127. (Where a cell's h does not, it is divided by its largest number
+first.) Their products are summed exactly, as integers; only then is the sum multiplied by the
+scale. The cells use `squash` for tanh, which is made of additions, multiplications and one
+division, so that every machine gets the same result.
 """
 
 from typing import Any
@@ -45,9 +46,10 @@ class Int8Matrix:
         return self
 
     def __rmatmul__(self, h: Array) -> Array:
-        """Return h (B, columns), each within (-1, 1), times the matrix: (B, rows)."""
-        rounded = np.rint(h * np.float32(LARGEST)).astype(self._rounded.dtype)
-        return np.asarray((rounded @ self._rounded).astype(np.float32) * self.scales)
+        """Return h (B, columns) times the matrix: (B, rows)."""
+        size = np.maximum(1, np.abs(h).max(axis=1, keepdims=True))  # (B, 1); 1 where |h| < 1
+        rounded = np.rint(h / size * np.float32(LARGEST)).astype(self._rounded.dtype)
+        return np.asarray((rounded @ self._rounded).astype(np.float32) * self.scales * size)
 
 
 _POLYNOMIAL = np.array(

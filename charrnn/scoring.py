@@ -19,6 +19,8 @@ from charrnn.corpus.encoded import Split
 from charrnn.corpus.records import Records
 from charrnn.corpus.streams import Streams
 from charrnn.inference import Network, State
+from charrnn.model.cells import CELLS
+from charrnn.model.config import ModelConfig
 from charrnn.vocabulary import Ids
 
 CHUNK = 128
@@ -33,8 +35,9 @@ READINGS = 3
 """How often a prime is read in parallel before that is given up: a net that does not forget, or
 whose state is chaotic, is read from start to end."""
 TOLERANCE = 1e-5
-"""States count as the same if h and tanh(c) of every unit differ by no more than this. A cell state
-far from zero is compared by its tanh because that is all it shows; its size takes long to agree."""
+"""States count as the same if the outputs of every unit differ by no more than this, or where they
+exceed 1 by this part of them, and the tanh of what else is carried does. An LSTM's cell state is
+compared by its tanh because that is all it shows; far from zero its size takes long to agree."""
 
 
 def bits(nats: float) -> float:
@@ -76,6 +79,8 @@ class Evaluation:
 class WindowScorer(Protocol):
     """A model as scoring sees it."""
 
+    config: ModelConfig
+
     def initial_state(self, batch_size: int) -> State:
         """Zeros, each (L, B, H)."""
 
@@ -104,7 +109,7 @@ def score_carried(scorer: WindowScorer, ids: Split, streams: int = STREAMS) -> S
         return _score_streams(scorer, ids)
     total = len(ids) - 1
     streams = max(1, min(streams, total // CHUNK))
-    length = total // streams
+    length = _stream_length(scorer.config, total, streams)
     inputs = ids[: streams * length].reshape(streams, length).T  # (S, B)
     targets = ids[1 : streams * length + 1].reshape(streams, length).T  # (S, B)
     nats = [0.0] * math.ceil(length / CHUNK)
@@ -129,7 +134,7 @@ def read_carried(network: Network, ids: Ids, streams: int = STREAMS) -> State:
     streams = min(streams, len(ids) // READING)
     if streams < 2:
         return network.read(ids[:, None], network.initial_state(1))
-    length = len(ids) // streams
+    length = _stream_length(network.config, len(ids), streams)
     inputs = ids[: streams * length].reshape(streams, length).T  # (S, B)
     end = _settled(
         lambda steps, state: network.read(inputs[steps], state),
@@ -247,6 +252,12 @@ def _score_streams(scorer: WindowScorer, streams: Streams, window: int | None = 
     return Score(nats, len(streams))
 
 
+def _stream_length(config: ModelConfig, total: int, streams: int) -> int:
+    """What each stream reads of `total`; several begin where the cell's state begins anyway."""
+    length = total // streams
+    return length if streams == 1 else length - length % CELLS[config.cell].period
+
+
 def _is_compared(chunk: int) -> bool:
     """Whether to remember the states behind this chunk: the first 64, then every 64th.
 
@@ -258,9 +269,12 @@ def _is_compared(chunk: int) -> bool:
 
 def _same(state: State, before: State) -> bool:
     """Whether `state` is where the reading before this one was; () where there was none."""
-    return bool(before) and all(
-        np.abs(np.tanh(new) - np.tanh(old)).max() <= TOLERANCE
-        for new, old in zip(state, before, strict=True)
+    if not before:
+        return False
+    (output, output_before), *others = zip(state, before, strict=True)
+    allowed = TOLERANCE * np.maximum(1, np.abs(output_before))
+    return bool((np.abs(output - output_before) <= allowed).all()) and all(
+        np.abs(np.tanh(new) - np.tanh(old)).max() <= TOLERANCE for new, old in others
     )
 
 

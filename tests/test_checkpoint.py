@@ -7,14 +7,15 @@ import pytest
 from charrnn import checkpoint, sealed_file
 from charrnn.checkpoint import Losses
 from charrnn.errors import CheckpointError
-from charrnn.model.config import CELL_NAMES, CellName, ModelConfig
+from charrnn.model.cells import CELLS, CellName
+from charrnn.model.config import ModelConfig
 from tests.conftest import random_checkpoint
 
 CONFIG = ModelConfig(vocab_size=11, hidden_size=13, embedding_size=5, num_layers=2)
 
 
 @pytest.mark.parametrize("embedding_size", [0, 5])
-@pytest.mark.parametrize("cell", CELL_NAMES)
+@pytest.mark.parametrize("cell", CELLS)
 def test_a_model_survives_the_round_trip(
     cell: CellName, embedding_size: int, tmp_path: Path
 ) -> None:

@@ -12,7 +12,8 @@ import pytest
 
 from charrnn import checkpoint
 from charrnn.errors import UsageError
-from charrnn.model.config import CELL_NAMES, ModelConfig
+from charrnn.model.cells import CELLS
+from charrnn.model.config import ModelConfig
 from charrnn.run_folder import RunFolder
 from charrnn.training.comparison import ComparisonRequest, nearest_width
 from charrnn.training.plan import TrainingRequest
@@ -22,7 +23,7 @@ SMALL = ["--parameters", "3k", "--embedding-size", "6", "--batch-size", "4", "--
 COLUMNS = ["cell", "hidden", "params", "ms/step", "chars", "seconds", "nats", "bits", "end"]
 
 
-@pytest.mark.parametrize("cell", CELL_NAMES)
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(("parameters", "num_layers"), [(4_000, 1), (200_000, 1), (3_000_000, 3)])
 def test_no_other_width_comes_nearer(cell: str, parameters: int, num_layers: int) -> None:
     model = replace(ModelConfig(vocab_size=65), cell=cell, num_layers=num_layers)  # type: ignore
@@ -86,13 +87,13 @@ def test_a_table_a_picture_and_runs_that_are_like_any_other(cli: Run, text_file:
 def test_all_is_equal_but_the_cell(cli: Run, text_file: Path) -> None:
     runs = text_file.parent / "checkpoints"
     (runs / "animals-compare-lstm").mkdir(parents=True)
-    options = ["--cells", ",".join(CELL_NAMES), "--steps", "41", "--seed", "5"]
+    options = ["--cells", ",".join(CELLS), "--steps", "41", "--seed", "5"]
     done = cli("compare", text_file.name, "--json", "-q", "--plot", "a.svg", *options, *SMALL)
     assert (done.returncode, done.stderr) == (0, b"")
     found = json.loads(done.stdout)
     assert found["name"] == "animals-compare-2"
     cells = found["cells"]
-    assert {cell["cell"] for cell in cells} == set(CELL_NAMES)
+    assert {cell["cell"] for cell in cells} == set(CELLS)
     assert [cell["val_nats"] for cell in cells] == sorted(cell["val_nats"] for cell in cells)
     assert all(2700 < cell["num_parameters"] < 3300 for cell in cells)
     plans = [json.loads((runs / cell["run"] / "plan.json").read_text()) for cell in cells]

@@ -1,6 +1,6 @@
 """Engines against the reference, forward and gradient; the reference against torch.nn."""
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,18 +8,22 @@ import torch
 from torch import Tensor, nn
 
 from charrnn.engines import choice
-from charrnn.engines.config import Precision
-from charrnn.engines.interface import Engine, input_table
-from charrnn.engines.native_kernels import NativeEngine
+from charrnn.engines.config import ENGINE_CELLS, EngineName, Precision
+from charrnn.engines.interface import Engine, LayerWeights, input_table
 from charrnn.engines.reference import ReferenceEngine
-from charrnn.engines.torch_kernels import TorchEngine
 from charrnn.errors import UsageError
+from charrnn.model.cells import CELLS, CellName
 from charrnn.model.char_rnn import CharRNN
-from charrnn.model.config import CELL_NAMES, CellName, ModelConfig
+from charrnn.model.config import ModelConfig
 from charrnn.vocabulary import Vocabulary
 
 T, B, V, H, E = 6, 3, 7, 5, 4
-MODULES = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+MODULES: dict[CellName, Any] = {
+    "rnn": nn.RNN,
+    "irnn": nn.RNN,
+    "gru": nn.GRU,
+    "lstm": nn.LSTM,
+}
 
 
 def make_model(cell: CellName, embedding_size: int, layers: int = 2) -> CharRNN:
@@ -58,21 +62,15 @@ def distance(found: Tensor, expected: Tensor) -> float:
     return float((found.double() - expected.double()).norm() / expected.double().norm())
 
 
-ENGINES: list[Callable[[Precision], Engine]] = [
-    TorchEngine,
-    lambda precision: NativeEngine(precision, threads=2),
-]
+PAIRS = [(engine, cell) for engine, cells in ENGINE_CELLS.items() for cell in cells]
+FAST = [(engine, cell) for engine, cell in PAIRS if engine != "reference"]
 
 
-@pytest.mark.parametrize("make", ENGINES, ids=["torch", "native"])
+@pytest.mark.parametrize(("engine", "cell"), FAST)
 @pytest.mark.parametrize("with_masks", [True, False])
 @pytest.mark.parametrize("embedding_size", [0, E])
-@pytest.mark.parametrize("cell", CELL_NAMES)
 def test_fast_engines_agree_with_the_reference(
-    cell: CellName,
-    embedding_size: int,
-    with_masks: bool,
-    make: Callable[[Precision], Engine],
+    engine: EngineName, cell: CellName, embedding_size: int, with_masks: bool
 ) -> None:
     masks = ids_and_masks()[1] if with_masks else []
     model = make_model(cell, embedding_size)
@@ -80,17 +78,18 @@ def test_fast_engines_agree_with_the_reference(
     expected = outputs_and_gradients(exact, ReferenceEngine(), masks)
     tolerances: dict[Precision, float] = {"fp32": 1e-5, "bf16": 0.05}
     for precision, tolerance in tolerances.items():
-        found = outputs_and_gradients(model, make(precision), masks)
+        found = outputs_and_gradients(model, choice.make_engine(engine, precision, 2), masks)
         for one, other in zip(found, expected, strict=True):
             assert one.dtype == torch.float32
             assert distance(one, other) < tolerance
 
 
 @pytest.mark.parametrize("embedding_size", [0, E])
-@pytest.mark.parametrize("cell", CELL_NAMES)
+@pytest.mark.parametrize("cell", ENGINE_CELLS["torch"])
 def test_the_parameters_load_into_torchs_own_module(cell: CellName, embedding_size: int) -> None:
     model = make_model(cell, embedding_size)
-    module = MODULES[cell](embedding_size or V, H, 2)
+    options = {"nonlinearity": "relu"} if cell == "irnn" else {}
+    module = MODULES[cell](embedding_size or V, H, 2, **options)
     module.load_state_dict(model.rnn.state_dict())
     ids, _ = ids_and_masks()
     x = torch.from_numpy(Vocabulary("abcdefg").one_hot(ids))  # (T, B, V)
@@ -115,23 +114,55 @@ def test_the_lookup_is_the_one_hot_product(embedding_size: int) -> None:
     assert torch.allclose(looked_up, x @ first.weight_ih.T + first.bias_ih, atol=1e-6)
 
 
-@pytest.mark.parametrize("cell", CELL_NAMES)
-def test_the_carried_state_continues_the_window(cell: CellName) -> None:
+@pytest.mark.parametrize(("name", "cell"), PAIRS)
+def test_the_carried_state_continues_the_window(name: EngineName, cell: CellName) -> None:
     model = make_model(cell, E)
     ids, _ = ids_and_masks()
-    for engine in (ReferenceEngine(), TorchEngine("fp32"), NativeEngine("fp32", 1)):
-        whole, end = model(ids, model.initial_state(B), engine)
-        first, state = model(ids[:4], model.initial_state(B), engine)
-        second, last = model(ids[4:], state, engine)
-        assert torch.allclose(torch.cat([first, second]), whole, atol=1e-6)
-        assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(end, last, strict=True))
+    engine = choice.make_engine(name, "fp32", threads=1)
+    whole, end = model(ids, model.initial_state(B), engine)
+    first, state = model(ids[:4], model.initial_state(B), engine)
+    second, last = model(ids[4:], state, engine)
+    assert torch.allclose(torch.cat([first, second]), whole, atol=1e-6)
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(end, last, strict=True))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_of_the_whole_stack_agree_with_finite_differences(cell: CellName) -> None:
+    model = make_model(cell, E).double()
+    ids, masks = ids_and_masks()
+    state = model.initial_state(B)
+    embedding = model.embedding.get_parameter("weight")
+    layers = [(layer.weight_ih, layer.bias_ih, *layer.recurrent) for layer in model.layers()]
+    count = len(layers[0])
+
+    def stack(embedding: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
+        pairs = [
+            LayerWeights(weight_ih, bias_ih, tuple(recurrent))
+            for weight_ih, bias_ih, *recurrent in (weights[:count], weights[count:])
+        ]
+        hidden, final = ReferenceEngine()(cell, ids, embedding, pairs, state, masks[:1])
+        return hidden, *final
+
+    inputs = (embedding, *layers[0], *layers[1])
+    assert len(inputs) == len(list(model.parameters())) - 2  # the decoder's
+    assert torch.autograd.gradcheck(stack, inputs, fast_mode=True)
+
+
+def test_irnn_starts_as_the_identity_with_narrow_inputs_and_no_bias() -> None:
+    config = ModelConfig(V, "irnn", 2, hidden_size=40)
+    model = CharRNN(config, torch.Generator().manual_seed(0))
+    for layer in model.layers():
+        weight_hh, bias_hh = layer.recurrent
+        assert torch.equal(weight_hh, torch.eye(40))
+        assert not torch.cat([layer.bias_ih, bias_hh]).any()
+        assert float(layer.weight_ih.detach().std()) == pytest.approx(0.001, rel=0.1)
 
 
 def test_the_forget_gate_starts_open_and_other_biases_at_zero() -> None:
     config = ModelConfig(V, "lstm", 2, hidden_size=H)
     model = CharRNN(config, torch.Generator().manual_seed(0))
     for layer in model.layers():
-        total = (layer.bias_ih + layer.bias_hh).detach().numpy()
+        total = (layer.bias_ih + layer.recurrent[1]).detach().numpy()
         np.testing.assert_array_equal(total, np.repeat([0.0, 1.0, 0.0, 0.0], H))
 
 
@@ -147,6 +178,15 @@ def test_an_install_without_a_compiler_says_so_and_uses_torch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(choice, "native_is_built", lambda: False)
-    assert {engine for engine, _ in choice.candidates("cpu")} == {"torch"}
+    assert {engine for engine, _ in choice.candidates("cpu", "gru")} == {"torch"}
     with pytest.raises(UsageError, match="--engine native: the native engine was not built"):
         choice.make_engine("native", "fp32", 1)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_only_engines_that_know_the_cell_are_offered_and_there_is_always_one(
+    cell: CellName,
+) -> None:
+    offered = choice.candidates("cpu", cell)
+    known = {engine for engine, cells in ENGINE_CELLS.items() if cell in cells}
+    assert {engine for engine, _ in offered} == (known - {"reference"} or {"reference"})

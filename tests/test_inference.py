@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from charrnn.engines.config import ENGINE_CELLS
 from charrnn.engines.reference import ReferenceEngine
 from charrnn.inference import Network, NumpyNetwork
+from charrnn.model.cells import CELLS, CellName
 from charrnn.model.char_rnn import CharRNN
-from charrnn.model.config import CELL_NAMES, CellName, ModelConfig
-from charrnn.native_inference import NativeNetwork, ThreadTrials
+from charrnn.model.config import ModelConfig
+from charrnn.native_inference import NativeNetwork, ThreadTrials, make_network
 from charrnn.scoring import read_carried, score_carried, score_sampled, score_windows
 from charrnn.training.evaluation import TorchScorer
 from charrnn.vocabulary import Vocabulary
@@ -25,6 +27,12 @@ def maker(request: pytest.FixtureRequest) -> Maker:
     return made
 
 
+NETWORKS = [
+    *((NumpyNetwork, cell) for cell in CELLS),
+    *((NativeNetwork, cell) for cell in ENGINE_CELLS["native"]),
+]
+
+
 def config_of(cell: CellName, embedding_size: int, num_layers: int = 2) -> ModelConfig:
     return ModelConfig(
         11, cell, num_layers=num_layers, hidden_size=13, embedding_size=embedding_size
@@ -33,12 +41,12 @@ def config_of(cell: CellName, embedding_size: int, num_layers: int = 2) -> Model
 
 @pytest.mark.parametrize("embedding_size", [0, 5])
 @pytest.mark.parametrize("num_layers", [1, 2, 3])
-@pytest.mark.parametrize("cell", CELL_NAMES)
+@pytest.mark.parametrize(("maker", "cell"), NETWORKS)
 def test_a_step_gives_the_trained_models_logits(
     cell: CellName, num_layers: int, embedding_size: int, maker: Maker
 ) -> None:
     config = config_of(cell, embedding_size, num_layers)
-    weights = random_checkpoint(config).weights
+    weights = random_checkpoint(config, scale=0.3).weights
     model = CharRNN(config, torch.Generator())
     model.load_weights(weights)
     ids = torch.randint(0, 11, (17, 3), generator=torch.Generator().manual_seed(0))
@@ -74,7 +82,7 @@ def test_the_unknown_symbol_is_an_empty_one_hot_vector(embedding_size: int, make
 
 
 @pytest.mark.parametrize("length", [2, 3, 129, 2500, 9001])
-@pytest.mark.parametrize("cell", CELL_NAMES)
+@pytest.mark.parametrize("cell", CELLS)
 def test_the_parallel_score_is_the_sequential_one(cell: CellName, length: int) -> None:
     config = config_of(cell, 5)
     weights = random_checkpoint(config, scale=0.3).weights
@@ -88,8 +96,8 @@ def test_the_parallel_score_is_the_sequential_one(cell: CellName, length: int) -
         nats += float(np.log(np.exp(exact).sum()) - exact[following])
     model = CharRNN(config, torch.Generator())
     model.load_weights(weights)
-    native = NativeNetwork(config, weights, threads=2)
-    for scorer in (network, native, TorchScorer(model, ReferenceEngine())):
+    fastest = make_network(config, weights, threads=2)
+    for scorer in (network, fastest, TorchScorer(model, ReferenceEngine())):
         score = score_carried(scorer, ids, streams=8)
         assert score.characters == length - 1
         assert score.nats == pytest.approx(nats, rel=2e-6)

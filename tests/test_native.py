@@ -36,6 +36,7 @@ def equations(
     finals: list[list[Tensor]] = [[] for _ in state]
     outputs: list[Tensor] = []
     for number, w in enumerate(layers):
+        weight_hh, bias_hh = w.recurrent
         h = state[0][number]
         c = state[1][number] if cell == "lstm" else h
         steps = []
@@ -46,7 +47,7 @@ def equations(
                 mask = masks[number - 1]
                 below = outputs[t] if mask is None else outputs[t] * mask[t]
                 x = below @ w.weight_ih.T + w.bias_ih
-            r = h @ w.weight_hh.T + w.bias_hh
+            r = h @ weight_hh.T + bias_hh
             if cell == "lstm":
                 i, f, g, o = (x + r).chunk(4, -1)
                 c = f.sigmoid() * c + i.sigmoid() * g.tanh()
@@ -84,8 +85,8 @@ class Case:
         self.table = normal(rows, g * hidden)
         self.layers = [
             LayerWeights(
-                normal(g * hidden, hidden, scale=scale), normal(g * hidden, hidden, scale=scale),
-                normal(g * hidden, scale=0.3), normal(g * hidden, scale=0.3),
+                normal(g * hidden, hidden, scale=scale), normal(g * hidden, scale=0.3),
+                (normal(g * hidden, hidden, scale=scale), normal(g * hidden, scale=0.3)),
             ) for _ in range(layers)
         ]  # fmt: skip
         count = 2 if cell == "lstm" else 1
@@ -102,8 +103,8 @@ class Case:
 
     def leaves(self) -> list[Tensor]:
         first, *others = self.layers
-        kept = [first.weight_hh, first.bias_hh, *(w for layer in others for w in layer)]
-        return [self.table, *kept, *self.state]
+        kept = [w for layer in others for w in (layer.weight_ih, layer.bias_ih, *layer.recurrent)]
+        return [self.table, *first.recurrent, *kept, *self.state]
 
     def double(self) -> Case:
         twin = object.__new__(Case)
@@ -113,7 +114,10 @@ class Case:
             return t.detach().double().requires_grad_()
 
         twin.table = leaf(self.table)
-        twin.layers = [LayerWeights(*(leaf(w) for w in layer)) for layer in self.layers]
+        twin.layers = [
+            LayerWeights(leaf(w.weight_ih), leaf(w.bias_ih), tuple(leaf(r) for r in w.recurrent))
+            for w in self.layers
+        ]
         twin.state = tuple(leaf(s) for s in self.state)
         twin.masks = [None if m is None else m.double() for m in self.masks]
         twin.directions = [d.double() for d in self.directions]
@@ -159,12 +163,13 @@ def autocast(case: Case) -> list[Tensor]:
     module = kinds.get(case.cell, torch.nn.RNN)(rows, hidden, num_layers=2, **options)
     first, second = case.layers
     with torch.no_grad():
-        for name, value in second._asdict().items():
-            getattr(module, name + "_l1").copy_(value)
+        module.weight_ih_l1.copy_(second.weight_ih)
+        module.bias_ih_l1.copy_(second.bias_ih)
         module.weight_ih_l0.copy_(case.table.T)
         module.bias_ih_l0.zero_()
-        module.weight_hh_l0.copy_(first.weight_hh)
-        module.bias_hh_l0.copy_(first.bias_hh)
+        for number, layer in enumerate((first, second)):
+            getattr(module, f"weight_hh_l{number}").copy_(layer.recurrent[0])
+            getattr(module, f"bias_hh_l{number}").copy_(layer.recurrent[1])
     one_hot = torch.nn.functional.one_hot(case.ids, rows).float()
     with torch.autocast("cpu", torch.bfloat16):
         state: Any = case.state if case.cell == "lstm" else case.state[0]
@@ -175,7 +180,7 @@ def autocast(case: Case) -> list[Tensor]:
     ).sum()
     parameters = [
         module.weight_ih_l0, module.weight_hh_l0, module.bias_hh_l0, module.weight_ih_l1,
-        module.weight_hh_l1, module.bias_ih_l1, module.bias_hh_l1, *case.state,
+        module.bias_ih_l1, module.weight_hh_l1, module.bias_hh_l1, *case.state,
     ]  # fmt: skip
     table, *others = torch.autograd.grad(loss, parameters)
     return [*(o.detach() for o in outputs), table.T, *others]

@@ -16,7 +16,8 @@ from charrnn.corpus.records import NOT_COUNTED, Records, shuffled_records
 from charrnn.corpus.windows import RecordWindows, make_windows
 from charrnn.errors import CorpusError, UsageError
 from charrnn.inference import NumpyNetwork
-from charrnn.model.config import CellName, ModelConfig
+from charrnn.model.cells import CellName
+from charrnn.model.config import ModelConfig
 from charrnn.native_inference import NativeNetwork
 from charrnn.sampling.choice import choose
 from charrnn.sampling.config import SamplingConfig

@@ -11,9 +11,10 @@ from charrnn.corpus.encoded import EncodedCorpus, Split, SplitConfig
 from charrnn.corpus.reading import read_sources
 from charrnn.corpus.streams import Streams
 from charrnn.corpus.text import TextConfig
-from charrnn.engines.config import PRECISIONS, EngineName, Precision
+from charrnn.engines.config import ENGINE_CELLS, PRECISIONS, EngineName, Precision
 from charrnn.engines.native_kernels import NativeEngine
-from charrnn.model.config import CELL_NAMES, CellName, ModelConfig
+from charrnn.model.cells import CellName
+from charrnn.model.config import ModelConfig
 from charrnn.scoring import score_carried
 from charrnn.training.config import OptimizerConfig, OptimizerName, TrainingConfig
 from charrnn.training.dropout import draw_mask
@@ -51,16 +52,14 @@ def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("engine", "precision"),
+    ("cell", "engine", "precision"),
     [
-        ("native", "fp32"),
-        ("native", "bf16"),
-        ("torch", "fp32"),
-        ("torch", "bf16"),
-        ("reference", "fp32"),
+        (cell, engine, precision)
+        for engine, cells in ENGINE_CELLS.items()
+        for cell in cells
+        for precision in (PRECISIONS if engine != "reference" else ("fp32",))
     ],
 )
-@pytest.mark.parametrize("cell", CELL_NAMES)
 def test_a_resumed_trainer_is_bit_for_bit_an_unbroken_one(
     cell: CellName, engine: EngineName, precision: Precision
 ) -> None:
@@ -125,7 +124,7 @@ def test_parameters_begin_in_the_range_asked_for() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cell", CELL_NAMES)
+@pytest.mark.parametrize("cell", ENGINE_CELLS["native"])
 def test_bf16_training_ends_where_fp32_does(cell: CellName) -> None:
     encoded = read_sources([source.locate("stdlib")], TextConfig()).text
     encoded = replace(encoded, ids=encoded.ids[:400_000])

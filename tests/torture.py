@@ -22,19 +22,15 @@ from typing import Any
 import numpy as np
 
 from charrnn import api, sealed_file
+from charrnn.engines.config import ENGINE_CELLS, PRECISIONS
 from charrnn.training import planning, run  # noqa: F401  imported once, before the forks
 from tests.conftest import TEXT
 
 KINDS = [
     (cell, engine, precision)
-    for cell in ("rnn", "gru", "lstm")
-    for engine, precision in (
-        ("native", "fp32"),
-        ("native", "bf16"),
-        ("torch", "fp32"),
-        ("torch", "bf16"),
-        ("reference", "fp32"),
-    )
+    for engine, cells in ENGINE_CELLS.items()
+    for cell in cells
+    for precision in (PRECISIONS if engine != "reference" else ("fp32",))
 ]
 SIZES: dict[str, Any] = {
     "num_layers": 2,

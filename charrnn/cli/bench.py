@@ -10,7 +10,8 @@ import typer
 from charrnn.cli.arguments import parse_duration, parse_size
 from charrnn.cli.terminal import Color, ColorOption, JsonOption, make_console
 from charrnn.engines.config import default_threads
-from charrnn.model.config import CellName, ModelConfig
+from charrnn.model.cells import CellName
+from charrnn.model.config import ModelConfig
 from charrnn.training.config import TrainingConfig
 
 
@@ -64,11 +65,12 @@ def bench(
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("engine")
-    for heading in ("chars/s", "ms/step", "to torch fp32"):
+    first = next(iter(rows))
+    for heading in ("chars/s", "ms/step", f"to {first}"):
         table.add_column(heading, justify="right")
     for name, speed in rows.items():
         step_ms = 1000 * batch_size * seq_len / speed
-        table.add_row(name, f"{speed:,.0f}", f"{step_ms:.1f}", f"{speed / rows['torch fp32']:.2f}x")
+        table.add_row(name, f"{speed:,.0f}", f"{step_ms:.1f}", f"{speed / rows[first]:.2f}x")
     console = make_console(sys.stdout, color)
     console.print(
         f"{cell} {num_layers}x{hidden_size}, {batch_size} streams x {seq_len} characters, "

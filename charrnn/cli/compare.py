@@ -20,7 +20,8 @@ from charrnn.cli.text_options import (
 )
 from charrnn.engines.config import EngineName
 from charrnn.errors import CharRNNError
-from charrnn.model.config import CELL_NAMES, ModelConfig
+from charrnn.model.cells import CELLS
+from charrnn.model.config import ModelConfig
 from charrnn.training.config import Device, TrainingConfig
 from charrnn.training.terms import BUDGET_S, PARAMETERS, Terms
 
@@ -53,7 +54,7 @@ def compare(
     cells: Annotated[
         str,
         typer.Option(metavar="CELL,CELL,...", help="Which, in the order of their training."),
-    ] = ",".join(CELL_NAMES),
+    ] = ",".join(CELLS),
     budget: Annotated[
         float | None,
         typer.Option(

@@ -29,7 +29,8 @@ from charrnn.cli.text_options import (
     NormalizeOption,
 )
 from charrnn.engines.config import EngineName
-from charrnn.model.config import CellName, ModelConfig
+from charrnn.model.cells import CellName
+from charrnn.model.config import ModelConfig
 from charrnn.training.config import Device, TrainingConfig
 from charrnn.training.presets import PRESETS, PresetName
 
@@ -109,7 +110,9 @@ def train(
     cell: Annotated[
         CellName | None,
         typer.Option(
-            help="The recurrence.", show_default=str(ModelConfig.cell), rich_help_panel=MODEL
+            help="The recurrence. gru resets after its product, as cuDNN does; gru-cho before it.",
+            show_default=str(ModelConfig.cell),
+            rich_help_panel=MODEL,
         ),
     ] = None,
     num_layers: Annotated[

@@ -4,11 +4,12 @@ from importlib.util import find_spec
 
 import torch
 
-from charrnn.engines.config import EngineName, Precision
+from charrnn.engines.config import ENGINE_CELLS, EngineName, Precision
 from charrnn.engines.interface import Engine
 from charrnn.engines.reference import ReferenceEngine
 from charrnn.engines.torch_kernels import TorchEngine
 from charrnn.errors import UsageError
+from charrnn.model.cells import CellName
 
 Kind = tuple[EngineName, Precision]
 
@@ -23,8 +24,16 @@ def native_is_built() -> bool:
     return find_spec("charrnn.engines._native") is not None
 
 
-def candidates(device: str) -> list[Kind]:
-    """The engines and precisions that may be the fastest on `device`."""
+def candidates(device: str, cell: CellName) -> list[Kind]:
+    """The engines and precisions that may be the fastest on `device`, of those that run `cell`.
+
+    The reference is one where there is no other.
+    """
+    able = [kind for kind in _fast(device) if cell in ENGINE_CELLS[kind[0]]]
+    return able or [("reference", "fp32")]
+
+
+def _fast(device: str) -> list[Kind]:
     kinds: list[Kind] = [("torch", "fp32")]
     if device == "cuda":
         return [*kinds, ("torch", "bf16")] if torch.cuda.is_bf16_supported() else kinds

@@ -13,10 +13,10 @@ from torch.nn import functional
 
 from charrnn.corpus.records import NOT_COUNTED
 from charrnn.engines.config import Precision
-from charrnn.model.config import CellName
+from charrnn.model.cells import CellName
 
 State: TypeAlias = tuple[Tensor, ...]
-"""(h,) or (h, c), each (L, B, H)."""
+"""The arrays of Cell.state, each (L, B, H)."""
 Masks: TypeAlias = Sequence[Tensor]
 """L - 1 dropout masks (T, B, H) between layers, already divided by the kept fraction; or none."""
 
@@ -25,9 +25,10 @@ class LayerWeights(NamedTuple):
     """One layer's parameters in torch's layout, G gate blocks of H rows."""
 
     weight_ih: Tensor  # (G*H, I)
-    weight_hh: Tensor  # (G*H, H)
     bias_ih: Tensor  # (G*H,)
-    bias_hh: Tensor  # (G*H,)
+    recurrent: tuple[Tensor, ...]
+    """Those that the cell's step takes, as Cell.recurrent says: weight_hh (G*H, H) and bias_hh
+    (G*H,) of every cell that an engine but the reference runs."""
 
 
 class Decoder(NamedTuple):

@@ -22,7 +22,7 @@ from charrnn.engines.interface import (
     State,
     input_table,
 )
-from charrnn.model.config import CellName
+from charrnn.model.cells import CellName
 
 
 class _Layer(torch.autograd.Function):
@@ -184,6 +184,7 @@ class NativeEngine(PlainLoss):
         for number, weights in enumerate(layers):
             first = number == 0
             mask = None if first or not masks else masks[number - 1]
+            weight_hh, bias_hh = weights.recurrent
             hidden, h, c = _Layer.apply(  # type: ignore[no-untyped-call]
                 (cell, self.precision, self.threads, save),
                 ids if first else None,
@@ -191,8 +192,8 @@ class NativeEngine(PlainLoss):
                 _plain(mask),
                 table if first else weights.bias_ih.unsqueeze(0),
                 None if first else weights.weight_ih,
-                weights.weight_hh,
-                weights.bias_hh,
+                weight_hh,
+                bias_hh,
                 state[0][number],
                 state[1][number] if lstm else None,
             )

@@ -7,8 +7,9 @@ from torch import Tensor
 
 from charrnn.engines.config import Precision
 from charrnn.engines.interface import LayerWeights, Masks, PlainLoss, State, input_table
-from charrnn.model.cells import CELLS
-from charrnn.model.config import CellName
+from charrnn.model.cells import CELLS, CellName, Functions
+
+FUNCTIONS = Functions(torch.tanh, torch.sigmoid)
 
 
 class ReferenceEngine(PlainLoss):
@@ -27,7 +28,7 @@ class ReferenceEngine(PlainLoss):
         masks: Masks,
     ) -> tuple[Tensor, State]:
         """See Engine."""
-        step = CELLS[cell]
+        step = CELLS[cell].step
         x = input_table(embedding, layers[0])[ids]  # (T, B, G*H)
         finals: list[State] = []
         outputs = x
@@ -38,7 +39,7 @@ class ReferenceEngine(PlainLoss):
             carried = tuple(part[index] for part in state)  # each (B, H)
             hidden = []
             for x_t in x:
-                carried = step(x_t, carried, layer.weight_hh, layer.bias_hh, torch.tanh)
+                carried = step(x_t, carried, layer.recurrent, FUNCTIONS)
                 hidden.append(carried[0])
             outputs = torch.stack(hidden)  # (T, B, H)
             finals.append(carried)

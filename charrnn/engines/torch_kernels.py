@@ -8,7 +8,10 @@ from torch.nn import functional
 
 from charrnn.engines.config import Precision
 from charrnn.engines.interface import LayerWeights, Masks, PlainLoss, State
-from charrnn.model.config import CellName
+from charrnn.model.cells import CellName
+
+KERNELS = {"rnn": torch.rnn_tanh, "irnn": torch.rnn_relu, "gru": torch.gru}
+"""Of the cells that carry h alone."""
 
 
 class TorchEngine(PlainLoss):
@@ -55,10 +58,11 @@ def _run_layer(
     cell: CellName, x: Tensor, state: State, layer: LayerWeights
 ) -> tuple[Tensor, State]:
     """One layer through torch's kernel: x (T, B, I) -> (T, B, H), state."""
-    options = (list(layer), True, 1, 0.0, torch.is_grad_enabled(), False, False)
+    weight_hh, bias_hh = layer.recurrent
+    weights = [layer.weight_ih, weight_hh, layer.bias_ih, bias_hh]
+    options = (weights, True, 1, 0.0, torch.is_grad_enabled(), False, False)
     if cell == "lstm":
         outputs, *carried = torch.lstm(x, state, *options)
         return outputs, tuple(carried)
-    kernel = torch.gru if cell == "gru" else torch.rnn_tanh
-    outputs, hidden = kernel(x, state[0], *options)
+    outputs, hidden = KERNELS[cell](x, state[0], *options)
     return outputs, (hidden,)

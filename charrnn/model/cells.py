@@ -1,43 +1,89 @@
 """Every cell as the plain equations of its paper: the reference that tests hold the engines to.
 
-A cell is a pure function `(x, state, weight_hh, bias_hh, tanh) -> state`. It works on numpy arrays
-and on torch tensors alike, given that library's `tanh`: sampler and tests run the same lines.
+The one place that knows what a cell is; docs/adding-a-cell.md adds one. A cell's step is a pure
+function `(x, state, weights, functions) -> state` that works on numpy arrays and on torch tensors
+alike, given that library's functions: sampler, training and tests run the same lines.
 
     x           (B, G*H)   the input's share of the gates, x_t W_ih^T + b_ih, computed beforehand;
                            for a one-hot x_t the product is a row of W_ih^T: a table lookup
-    state       (h,) or (h, c), each (B, H); the new h, first in the returned state, is the output
-    weight_hh   (G*H, H)   gate blocks in torch's order
-    bias_hh     (G*H,)
+    state       one array (B, H) for each name in Cell.state; the first one of the returned state
+                is the layer's output
+    weights     the parameters named in Cell.recurrent, in that order; as a rule weight_hh (G*H, H),
+                its gate blocks in the order of the equations, and bias_hh (G*H,)
 
 `*` is the elementwise product, s the logistic sigmoid.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
-
-from charrnn.model.config import CellName
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 Array: TypeAlias = Any  # numpy.ndarray or torch.Tensor: the equations are the same
-State: TypeAlias = tuple[Array, ...]
-Tanh: TypeAlias = Callable[[Array], Array]
-Cell: TypeAlias = Callable[[Array, State, Array, Array, Tanh], State]
+Arrays: TypeAlias = tuple[Array, ...]
+Shapes: TypeAlias = dict[str, tuple[int, ...]]
+Elementwise: TypeAlias = Callable[[Array], Array]
 
 
-def sigmoid(x: Array, tanh: Tanh) -> Array:
-    """s(x) = 1 / (1 + exp(-x)), written with tanh so that no x overflows."""
-    return 0.5 + 0.5 * tanh(0.5 * x)
+class Functions(NamedTuple):
+    """What a cell needs that numpy and torch do not share."""
+
+    tanh: Elementwise
+    sigmoid: Elementwise
+
+    @classmethod
+    def of(cls, tanh: Elementwise) -> "Functions":
+        """s(x) = 1 / (1 + exp(-x)), written with tanh so that no x overflows."""
+        return cls(tanh, lambda x: 0.5 + 0.5 * tanh(0.5 * x))
 
 
-def rnn(x: Array, state: State, weight_hh: Array, bias_hh: Array, tanh: Tanh) -> State:
+Step: TypeAlias = Callable[[Array, Arrays, Arrays, Functions], Arrays]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What the rest of the program needs to know of a cell."""
+
+    step: Step
+    """Its equations."""
+    gates: int = 1
+    """G: blocks of H numbers in x."""
+    state: tuple[str, ...] = ("h",)
+    """The arrays carried from one step to the next; the first is the layer's output."""
+    recurrent: Mapping[str, tuple[int, ...]] | None = None
+    """Its weights beside weight_ih and bias_ih, with their shapes in units of H. None is the rule:
+    weight_hh (G, 1) and bias_hh (G,)."""
+    bias: tuple[float, ...] = ()
+    """What the blocks of bias_ih begin with; zeros, where it is 0 or says nothing."""
+    identity: bool = False
+    """Whether weight_hh begins as the identity."""
+    input_std: float | None = None
+    """The width of the gaussian that weight_ih begins with. None: as wide as any layer's."""
+    period: int = 1
+    """Where the state begins afresh every so many steps: that many. Parallel readings of a text
+    start at multiples of it, or they would never agree."""
+
+    def recurrent_shapes(self, hidden_size: int) -> Shapes:
+        """The weights that the step takes, in its order, with their shapes."""
+        recurrent = self.recurrent
+        if recurrent is None:
+            recurrent = {"weight_hh": (self.gates, 1), "bias_hh": (self.gates,)}
+        return {
+            name: tuple(blocks * hidden_size for blocks in shape)
+            for name, shape in recurrent.items()
+        }
+
+
+def rnn(x: Array, state: Arrays, weights: Arrays, functions: Functions) -> Arrays:
     """The simple recurrent network (Elman, "Finding structure in time", 1990).
 
     h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
     """
     (h,) = state
-    return (tanh(x + h @ weight_hh.T + bias_hh),)
+    weight_hh, bias_hh = weights
+    return (functions.tanh(x + h @ weight_hh.T + bias_hh),)
 
 
-def gru(x: Array, state: State, weight_hh: Array, bias_hh: Array, tanh: Tanh) -> State:
+def gru(x: Array, state: Arrays, weights: Arrays, functions: Functions) -> Arrays:
     """The gated recurrent unit (Cho et al. 2014), with the reset gate after the product.
 
         r_t = s(W_ir x_t + b_ir + W_hr h_{t-1} + b_hr)
@@ -45,37 +91,152 @@ def gru(x: Array, state: State, weight_hh: Array, bias_hh: Array, tanh: Tanh) ->
         n_t = tanh(W_in x_t + b_in + r_t * (W_hn h_{t-1} + b_hn))
         h_t = (1 - z_t) * n_t + z_t * h_{t-1}
 
-    The paper resets h before the product; this form, cuDNN's and torch's, lets the three
-    products run as one.
+    The paper resets h before the product, as gru-cho does; this form, cuDNN's and torch's, lets
+    the three products run as one.
     """
     (h,) = state
+    weight_hh, bias_hh = weights
     size = h.shape[-1]
     recurrent = h @ weight_hh.T + bias_hh  # (B, 3H)
-    both = sigmoid(x[..., : 2 * size] + recurrent[..., : 2 * size], tanh)  # (B, 2H)
+    both = functions.sigmoid(x[..., : 2 * size] + recurrent[..., : 2 * size])  # (B, 2H)
     r, z = both[..., :size], both[..., size:]
-    n = tanh(x[..., 2 * size :] + r * recurrent[..., 2 * size :])
+    n = functions.tanh(x[..., 2 * size :] + r * recurrent[..., 2 * size :])
     return (n + z * (h - n),)
 
 
-def lstm(x: Array, state: State, weight_hh: Array, bias_hh: Array, tanh: Tanh) -> State:
+def lstm(x: Array, state: Arrays, weights: Arrays, functions: Functions) -> Arrays:
     """Long short-term memory (Hochreiter & Schmidhuber 1997) with a forget gate (Gers et al. 2000).
 
-    i_t = s(W_ii x_t + b_ii + W_hi h_{t-1} + b_hi)
-    f_t = s(W_if x_t + b_if + W_hf h_{t-1} + b_hf)
-    g_t = tanh(W_ig x_t + b_ig + W_hg h_{t-1} + b_hg)
-    o_t = s(W_io x_t + b_io + W_ho h_{t-1} + b_ho)
-    c_t = f_t * c_{t-1} + i_t * g_t
-    h_t = o_t * tanh(c_t)
+        i_t = s(W_ii x_t + b_ii + W_hi h_{t-1} + b_hi)
+        f_t = s(W_if x_t + b_if + W_hf h_{t-1} + b_hf)
+        g_t = tanh(W_ig x_t + b_ig + W_hg h_{t-1} + b_hg)
+        o_t = s(W_io x_t + b_io + W_ho h_{t-1} + b_ho)
+        c_t = f_t * c_{t-1} + i_t * g_t
+        h_t = o_t * tanh(c_t)
+
+    b_if begins at 1: at first the cell remembers (Jozefowicz et al. 2015, "An empirical exploration
+    of recurrent network architectures").
     """
     h, c = state
+    weight_hh, bias_hh = weights
     size = h.shape[-1]
     gates = x + h @ weight_hh.T + bias_hh  # (B, 4H)
-    i_and_f = sigmoid(gates[..., : 2 * size], tanh)  # (B, 2H)
+    i_and_f = functions.sigmoid(gates[..., : 2 * size])  # (B, 2H)
     i, f = i_and_f[..., :size], i_and_f[..., size:]
-    g = tanh(gates[..., 2 * size : 3 * size])
-    o = sigmoid(gates[..., 3 * size :], tanh)
+    g = functions.tanh(gates[..., 2 * size : 3 * size])
+    o = functions.sigmoid(gates[..., 3 * size :])
     c = f * c + i * g
-    return (o * tanh(c), c)
+    return (o * functions.tanh(c), c)
 
 
-CELLS: dict[CellName, Cell] = {"rnn": rnn, "gru": gru, "lstm": lstm}
+def jordan(x: Array, state: Arrays, weights: Arrays, functions: Functions) -> Arrays:
+    """Jordan's network ("Serial order: a parallel distributed processing approach", 1986).
+
+        h_t = tanh(W_ih x_t + b_ih + W_hh y_{t-1} + b_hh)
+        y_t = tanh(W_hy h_t + b_hy)
+
+    What returns is the layer's output, not its hidden units; y_t is all that is carried. Jordan's
+    outputs are squashed, and so is y_t: fed back as it is, it could grow without bound.
+    """
+    (y,) = state
+    weight_hh, bias_hh, weight_hy, bias_hy = weights
+    h = functions.tanh(x + y @ weight_hh.T + bias_hh)
+    return (functions.tanh(h @ weight_hy.T + bias_hy),)
+
+
+def irnn(x: Array, state: Arrays, weights: Arrays, functions: Functions) -> Arrays:
+    """Le, Jaitly & Hinton 2015, "A simple way to initialize recurrent networks of rectified linear
+    units".
+
+        h_t = max(0, W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
+
+    W_hh begins as the identity and the biases as zeros: at first the cell adds up what it reads and
+    forgets nothing. W_ih begins narrow, N(0, 0.001), so that the sum stays small.
+    """
+    (h,) = state
+    weight_hh, bias_hh = weights
+    h = x + h @ weight_hh.T + bias_hh
+    return (h * (h > 0),)
+
+
+def gru_simple(x: Array, state: Arrays, weights: Arrays, functions: Functions) -> Arrays:
+    """A GRU without its reset gate: the UGRNN of Collins, Sohl-Dickstein & Sussillo 2016,
+    "Capacity and trainability in recurrent neural networks".
+
+        z_t = s(W_iz x_t + b_iz + W_hz h_{t-1} + b_hz)
+        n_t = tanh(W_in x_t + b_in + W_hn h_{t-1} + b_hn)
+        h_t = (1 - z_t) * n_t + z_t * h_{t-1}
+    """
+    (h,) = state
+    weight_hh, bias_hh = weights
+    size = h.shape[-1]
+    gates = x + h @ weight_hh.T + bias_hh  # (B, 2H)
+    z = functions.sigmoid(gates[..., :size])
+    n = functions.tanh(gates[..., size:])
+    return (n + z * (h - n),)
+
+
+def gru_cho(x: Array, state: Arrays, weights: Arrays, functions: Functions) -> Arrays:
+    """The gated recurrent unit with the reset gate before the product, as in Cho et al. 2014,
+    "Learning phrase representations using RNN encoder-decoder", and most lectures.
+
+        r_t = s(W_ir x_t + b_ir + W_hr h_{t-1} + b_hr)
+        z_t = s(W_iz x_t + b_iz + W_hz h_{t-1} + b_hz)
+        n_t = tanh(W_in x_t + b_in + W_hn (r_t * h_{t-1}) + b_hn)
+        h_t = (1 - z_t) * n_t + z_t * h_{t-1}
+
+    `gru`, cuDNN's and torch's form, resets after it. Here W_hn has to wait for r_t, so it is a
+    matrix of its own, and weight_hh (2H, H) holds W_hr and W_hz.
+    """
+    (h,) = state
+    weight_hh, bias_hh, weight_hn, bias_hn = weights
+    size = h.shape[-1]
+    both = functions.sigmoid(x[..., : 2 * size] + h @ weight_hh.T + bias_hh)  # (B, 2H)
+    r, z = both[..., :size], both[..., size:]
+    n = functions.tanh(x[..., 2 * size :] + (r * h) @ weight_hn.T + bias_hn)
+    return (n + z * (h - n),)
+
+
+BAG = 64
+"""Characters that `bow` averages before it begins afresh: the default --seq-len."""
+
+
+def bow(x: Array, state: Arrays, weights: Arrays, functions: Functions) -> Arrays:
+    """A bag of characters: the mean of what was read, blind to its order. What a recurrent net has
+    to beat (cf. the bag of words of Harris 1954, "Distributional structure").
+
+        n_t = (n_{t-1} mod BAG) + 1
+        h_t = ((n_t - 1) * h_{t-1} + W_ih x_t + b_ih) / n_t
+
+    n counts, in the shape of h. It begins again by itself, so that training, sampling and scoring
+    agree, however they cut the text. There is no recurrent matrix.
+    """
+    h, n = state
+    n = n * (n < BAG)
+    return ((h * n + x) / (n + 1), n + 1)
+
+
+CELLS: Mapping[str, Cell] = {
+    "rnn": Cell(rnn),
+    "gru": Cell(gru, gates=3),
+    "lstm": Cell(lstm, gates=4, state=("h", "c"), bias=(0.0, 1.0, 0.0, 0.0)),
+    "jordan": Cell(
+        jordan,
+        state=("y",),
+        recurrent={"weight_hh": (1, 1), "bias_hh": (1,), "weight_hy": (1, 1), "bias_hy": (1,)},
+    ),
+    "irnn": Cell(irnn, identity=True, input_std=0.001),
+    "gru-simple": Cell(gru_simple, gates=2),
+    "gru-cho": Cell(
+        gru_cho,
+        gates=3,
+        recurrent={"weight_hh": (2, 1), "bias_hh": (2,), "weight_hn": (1, 1), "bias_hn": (1,)},
+    ),
+    "bow": Cell(bow, state=("h", "n"), recurrent={}, period=BAG),
+}
+"""Every cell by its name."""
+
+if TYPE_CHECKING:
+    CellName: TypeAlias = str
+else:  # the command line makes its choices of this
+    CellName = Literal[tuple(CELLS)]

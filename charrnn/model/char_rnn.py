@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from charrnn.engines.interface import Decoder, Engine, LayerWeights, State, decode
-from charrnn.model.config import STATES, ModelConfig
+from charrnn.model.cells import CELLS
+from charrnn.model.config import ModelConfig
 
 DECODER_WIDTH = 4.0
 """The decoder's initial weights are so many times as wide as a layer's."""
-LAYER_PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 class CharRNN(nn.Module):
     """Predicts the next symbol of each stream.
 
-    Parameters have torch's names and layout, so the part below `rnn.` loads straight into
-    nn.LSTM(E or V, H, L), nn.GRU or nn.RNN.
+    Parameters have torch's names and layout: of the cells that torch has, the part below `rnn.`
+    loads straight into nn.LSTM(E or V, H, L), nn.GRU or nn.RNN.
     """
 
     def __init__(
@@ -45,9 +45,8 @@ class CharRNN(nn.Module):
         """U(-1/sqrt(H), 1/sqrt(H)) for a layer, N(0, 1) for the embedding, and a wider decoder.
 
         The first two are torch's own. A decoder drawn four times as wide learns faster
-        (docs/experiments/choosing.md). Biases are zero but for the forget gate's, which is 1: at
-        first the cell remembers (Jozefowicz et al. 2015, "An empirical exploration of recurrent
-        network architectures"). With an `init_range` X everything else is U(-X, X), biases too.
+        (docs/experiments/choosing.md). Biases are zero, and a cell may say otherwise of its layers.
+        With an `init_range` X all is U(-X, X) instead, but for biases that a cell wants at a value.
         """
         bound = 1 / math.sqrt(self.config.hidden_size)
         for name, parameter in self.named_parameters():
@@ -60,15 +59,26 @@ class CharRNN(nn.Module):
                 parameter.uniform_(-width, width, generator=generator)
             else:
                 parameter.zero_()
-        if self.config.cell == "lstm":
-            size = self.config.hidden_size
-            for layer in self.layers():
-                layer.bias_ih[size : 2 * size] = 1.0
+        cell = CELLS[self.config.cell]
+        for layer in self.layers():
+            biases = layer.bias_ih.view(cell.gates, self.config.hidden_size)
+            for block, value in enumerate(cell.bias):
+                if value:
+                    biases[block] = value
+            if cell.identity and not init_range:
+                nn.init.eye_(layer.recurrent[0])
+            if cell.input_std is not None and not init_range:
+                layer.weight_ih.normal_(0.0, cell.input_std, generator=generator)
 
     def layers(self) -> list[LayerWeights]:
         """The stack's parameters, bottom layer first."""
+        recurrent = CELLS[self.config.cell].recurrent_shapes(self.config.hidden_size)
         return [
-            LayerWeights(*(self.rnn.get_parameter(f"{name}_l{layer}") for name in LAYER_PARAMETERS))
+            LayerWeights(
+                self.rnn.get_parameter(f"weight_ih_l{layer}"),
+                self.rnn.get_parameter(f"bias_ih_l{layer}"),
+                tuple(self.rnn.get_parameter(f"{name}_l{layer}") for name in recurrent),
+            )
             for layer in range(self.config.num_layers)
         ]
 
@@ -76,7 +86,7 @@ class CharRNN(nn.Module):
         """Zeros, each (L, B, H), where the parameters are."""
         shape = (self.config.num_layers, batch_size, self.config.hidden_size)
         like = next(self.parameters())
-        return tuple(like.new_zeros(shape) for _ in STATES[self.config.cell])
+        return tuple(like.new_zeros(shape) for _ in CELLS[self.config.cell].state)
 
     def forward(
         self,
@@ -101,11 +111,12 @@ class CharRNN(nn.Module):
         state: State,
         engine: Engine,
         masks: Sequence[Tensor] = (),
-        weight_masks: Sequence[Tensor] = (),
+        weight_masks: Sequence[Sequence[Tensor]] = (),
     ) -> tuple[Tensor, State]:
         """Mean nats of targets (T, B) after ids (T, B), final state; the rest as in `forward`.
 
-        `weight_masks` are L masks (G*H, H) for the recurrent weights, or none.
+        `weight_masks` are, for each of L layers, one mask for each of its recurrent matrices; or
+        none.
         """
         hidden, state = self._hidden(ids, state, engine, masks, weight_masks)
         mask = masks[-1] if masks else None
@@ -117,14 +128,14 @@ class CharRNN(nn.Module):
         state: State,
         engine: Engine,
         masks: Sequence[Tensor],
-        weight_masks: Sequence[Tensor],
+        weight_masks: Sequence[Sequence[Tensor]],
     ) -> tuple[Tensor, State]:
         """The top layer's outputs (T, B, H) before dropout, final state."""
         layers = self.layers()
         if weight_masks:
             layers = [
-                layer._replace(weight_hh=layer.weight_hh * mask)
-                for layer, mask in zip(layers, weight_masks, strict=True)
+                _masked(layer, of_layer)
+                for layer, of_layer in zip(layers, weight_masks, strict=True)
             ]
         embedding = self.embedding.get_parameter("weight") if self.config.embedding_size else None
         return engine(self.config.cell, ids, embedding, layers, state, masks[:-1])
@@ -142,3 +153,10 @@ class CharRNN(nn.Module):
     def load_weights(self, weights: Mapping[str, NDArray[Any]]) -> None:
         """Take over every parameter; names and shapes must agree."""
         self.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+
+
+def _masked(layer: LayerWeights, masks: Sequence[Tensor]) -> LayerWeights:
+    """The layer with each of its recurrent matrices times its mask."""
+    left = iter(masks)
+    recurrent = (part * next(left) if part.dim() == 2 else part for part in layer.recurrent)
+    return layer._replace(recurrent=tuple(recurrent))

@@ -1,18 +1,9 @@
 """What a model is made of: the sizes that fix the shape of every parameter. No torch here."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 from charrnn.errors import UsageError
-
-CellName = Literal["rnn", "gru", "lstm"]
-CELL_NAMES: tuple[CellName, ...] = get_args(CellName)
-
-GATES: dict[CellName, int] = {"rnn": 1, "gru": 3, "lstm": 4}
-"""Blocks of H rows in each weight matrix. Torch's order: rnn h; gru r, z, n; lstm i, f, g, o."""
-
-STATES: dict[CellName, tuple[str, ...]] = {"rnn": ("h",), "gru": ("h",), "lstm": ("h", "c")}
-"""The arrays that a cell carries from one step to the next, each of shape (L, B, H)."""
+from charrnn.model.cells import CELLS, CellName, Shapes
 
 
 @dataclass(frozen=True)
@@ -22,7 +13,7 @@ class ModelConfig:
     vocab_size: int
     """V: symbols the model reads and writes."""
     cell: CellName = "gru"
-    """Which recurrence: rnn (tanh), gru or lstm."""
+    """Which recurrence: a name of CELLS."""
     num_layers: int = 1
     """L: recurrent layers on top of each other."""
     hidden_size: int = 384
@@ -36,8 +27,8 @@ class ModelConfig:
     "Regularizing and optimizing LSTM language models")."""
 
     def __post_init__(self) -> None:
-        if self.cell not in CELL_NAMES:
-            raise UsageError(f"--cell {self.cell!r}: choose one of {', '.join(CELL_NAMES)}")
+        if self.cell not in tuple(CELLS):  # a tuple: a file may hold anything here
+            raise UsageError(f"--cell {self.cell!r}: choose one of {', '.join(CELLS)}")
         for option, value, least, most in (
             ("vocab-size", self.vocab_size, 1, 0x110000),
             ("num-layers", self.num_layers, 1, 64),
@@ -57,18 +48,19 @@ class ModelConfig:
         """Width of what the first layer reads: E with an embedding, V without."""
         return self.embedding_size or self.vocab_size
 
-    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+    def parameter_shapes(self) -> Shapes:
         """Every parameter's name and shape, in the order that the model creates them."""
-        rows = GATES[self.cell] * self.hidden_size
-        shapes: dict[str, tuple[int, ...]] = {}
+        cell = CELLS[self.cell]
+        rows = cell.gates * self.hidden_size
+        shapes: Shapes = {}
         if self.embedding_size:
             shapes["embedding.weight"] = (self.vocab_size, self.embedding_size)
         for layer in range(self.num_layers):
             columns = self.input_size if layer == 0 else self.hidden_size
-            shapes[f"rnn.weight_ih_l{layer}"] = (rows, columns)
-            shapes[f"rnn.weight_hh_l{layer}"] = (rows, self.hidden_size)
-            shapes[f"rnn.bias_ih_l{layer}"] = (rows,)
-            shapes[f"rnn.bias_hh_l{layer}"] = (rows,)
+            of_layer: Shapes = {"weight_ih": (rows, columns), "bias_ih": (rows,)}
+            of_layer |= cell.recurrent_shapes(self.hidden_size)
+            for name, shape in sorted(of_layer.items(), key=lambda item: -len(item[1])):
+                shapes[f"rnn.{name}_l{layer}"] = shape  # torch's order: matrices before biases
         shapes["decoder.weight"] = (self.vocab_size, self.hidden_size)
         shapes["decoder.bias"] = (self.vocab_size,)
         return shapes

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from charrnn import sealed_file
 from charrnn.checkpoint import Checkpoint
 from charrnn.errors import CheckpointError
-from charrnn.model.config import STATES
+from charrnn.model.cells import CELLS
 from charrnn.sampling.generator import Place
 
 FORMAT = "charrnn-state"
@@ -38,7 +38,7 @@ def write(path: Path, place: Place, model: Checkpoint) -> None:
         "model": fingerprint(model),
         "last": place.last,
     }
-    names = STATES[model.config.cell]
+    names = CELLS[model.config.cell].state
     sealed_file.write(path, header, dict(zip(names, place.state, strict=True)))
 
 
@@ -54,7 +54,7 @@ def read(path: Path, model: Checkpoint) -> Place:
         raise CheckpointError(
             f"{str(path)!r} is the state of another model: name the model that wrote it"
         )
-    names = STATES[model.config.cell]
+    names = CELLS[model.config.cell].state
     shape = (model.config.num_layers, 1, model.config.hidden_size)
     last = header.get("last")
     if not (

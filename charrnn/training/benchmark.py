@@ -53,7 +53,8 @@ def benchmark(model: ModelConfig, training: TrainingConfig, seconds: float) -> B
     torch.set_num_threads(training.threads)
     window = training.batch_size * training.seq_len
     ids = np.random.default_rng(0).integers(0, model.vocab_size, 4 * window + 1)
-    trainers = make_trainers(candidates(training.device), ids, model, OptimizerConfig(), training)
+    kinds = candidates(training.device, model.cell)
+    trainers = make_trainers(kinds, ids, model, OptimizerConfig(), training)
     steps = {kind: trainer.step for kind, trainer in trainers.items()}
     step_s = median_seconds(steps, 0.8 * seconds)
     weights = next(iter(trainers.values())).model.weights()

@@ -87,8 +87,7 @@ def _fastest_engine(models: Sequence[ModelConfig], shared: TrainingRequest) -> E
 
 
 def _able(models: Sequence[ModelConfig], device: str) -> list[EngineName]:
-    """The engines that run every one of `models`; the reference, if no other does."""
-    offered = [candidates(device) for _ in models]
-    fp32 = [(engine, precision) for engine, precision in offered[0] if precision == "fp32"]
-    found = [kind[0] for kind in fp32 if all(kind in kinds for kinds in offered)]
-    return found or ["reference"]
+    """The engines that run every one of `models` in fp32; the reference, if no other does."""
+    offered = [set(candidates(device, model.cell)) for model in models]
+    found = [engine for engine, precision in set.intersection(*offered) if precision == "fp32"]
+    return sorted(found) or ["reference"]

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from charrnn.errors import UsageError
-from charrnn.model.config import CELL_NAMES, ModelConfig
+from charrnn.model.cells import CELLS
+from charrnn.model.config import ModelConfig
 from charrnn.training.curves import Curve, Point
 from charrnn.training.plan import Plan, TrainingRequest
 from charrnn.training.terms import PARAMETERS
@@ -30,10 +31,10 @@ class ComparisonRequest:
 
     def __post_init__(self) -> None:
         if not self.cells:
-            raise UsageError(f"--cells: name some of {', '.join(CELL_NAMES)}")
+            raise UsageError(f"--cells: name some of {', '.join(CELLS)}")
         for cell in self.cells:
-            if cell not in CELL_NAMES:
-                raise UsageError(f"--cells: no cell {cell!r}; there are {', '.join(CELL_NAMES)}")
+            if cell not in CELLS:
+                raise UsageError(f"--cells: no cell {cell!r}; there are {', '.join(CELLS)}")
             if self.cells.count(cell) > 1:
                 raise UsageError(f"--cells: {cell} is there twice")
             replace(self.shared, cell=cell)  # raises where what was asked for cannot run it

@@ -16,6 +16,7 @@ class TorchScorer:
     """Scores windows in float32, without dropout, with a state of its own."""
 
     def __init__(self, model: CharRNN, engine: Engine) -> None:
+        self.config = model.config
         self._model = model
         self._engine = engine
         self._device = next(model.parameters()).device

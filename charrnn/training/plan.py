@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from charrnn.corpus.encoded import SplitConfig
 from charrnn.corpus.text import TextConfig
+from charrnn.engines.config import check_cell
 from charrnn.errors import CharRNNError, RunError, UsageError
 from charrnn.model.config import ModelConfig
 from charrnn.training.config import OptimizerConfig, TrainingConfig
@@ -94,11 +95,12 @@ class TrainingRequest:
         if self.preset is not None and self.preset not in PRESET_NAMES:
             names = ", ".join(PRESET_NAMES)
             raise UsageError(f"--preset {self.preset}: choose one of {names}")
-        self.model_config(vocab_size=2)
+        model = self.model_config(vocab_size=2)
         self.optimizer_config()
         self.split_config()
         self.text_config()
         self.training_config(_ANY)
+        check_cell(model.cell, self.engine, self.precision)
 
     def with_preset(self) -> "TrainingRequest":
         """The same with its preset's values where it says nothing itself, nor when to stop."""

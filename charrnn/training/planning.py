@@ -17,7 +17,8 @@ from charrnn.corpus.records import Records
 from charrnn.corpus.streams import Streams
 from charrnn.corpus.windows import fit, make_windows
 from charrnn.engines.choice import MISSING, Kind, candidates, make_engine, native_is_built
-from charrnn.engines.config import SAMPLING_PRECISIONS, default_threads
+from charrnn.engines.config import ENGINE_CELLS, SAMPLING_PRECISIONS, default_threads
+from charrnn.model.cells import CellName
 from charrnn.model.config import ModelConfig
 from charrnn.scoring import CHUNK, STREAMS
 from charrnn.training.benchmark import make_trainers
@@ -82,7 +83,8 @@ def make_plan(
     """Return the complete plan, and notes for the user; `elapsed()` is the command's age in s."""
     train = corpus.split("train")
     training, notes = _fit_to_text(request, train)
-    if request.engine is None and training.device == "cpu" and not native_is_built():
+    wanted = request.engine is None and training.device == "cpu"
+    if wanted and _cell(request) in ENGINE_CELLS["native"] and not native_is_built():
         notes = (*notes, MISSING)
     torch.set_num_threads(training.threads)
     budget = request.budget
@@ -287,11 +289,15 @@ def _steps_of(trainers: dict[Kind, Trainer]) -> dict[Kind, Callable[[], None]]:
     return {kind: trainer.step for kind, trainer in trainers.items()}
 
 
+def _cell(request: TrainingRequest) -> CellName:
+    return request.cell or ModelConfig.cell
+
+
 def _offered(request: TrainingRequest, device: str) -> list[Kind]:
     """The candidates that the request leaves open; what it names outright is always one."""
     kinds = [
         (engine, precision)
-        for engine, precision in candidates(device)
+        for engine, precision in candidates(device, _cell(request))
         if request.engine in (None, engine) and request.precision in (None, precision)
     ]
     if kinds:

@@ -19,8 +19,9 @@ from charrnn.corpus.records import Records
 from charrnn.corpus.windows import Window, make_windows
 from charrnn.engines.choice import make_engine
 from charrnn.engines.interface import State
+from charrnn.model.cells import CELLS
 from charrnn.model.char_rnn import CharRNN
-from charrnn.model.config import GATES, ModelConfig
+from charrnn.model.config import ModelConfig
 from charrnn.training.config import OptimizerConfig, TrainingConfig
 from charrnn.training.dropout import draw_mask
 from charrnn.training.optimizer import Schedule, learning_rate, make_optimizer
@@ -130,22 +131,22 @@ class Trainer:
         if model.dropout == 0:
             return []
         shape = (steps, self.config.batch_size, model.hidden_size)
-        return self._masks(shape, model.dropout)
+        return [self._mask(shape, model.dropout) for _ in range(model.num_layers)]
 
-    def _draw_weight_masks(self) -> list[Tensor]:
-        """L masks (G*H, H) for the recurrent weights, or none without weight-drop."""
+    def _draw_weight_masks(self) -> list[list[Tensor]]:
+        """For each layer a mask for each recurrent matrix, or none without weight-drop."""
         model = self.model.config
         if model.weight_drop == 0:
             return []
-        shape = (GATES[model.cell] * model.hidden_size, model.hidden_size)
-        return self._masks(shape, model.weight_drop)
-
-    def _masks(self, shape: tuple[int, ...], dropout: float) -> list[Tensor]:
-        """One for each layer."""
+        shapes = CELLS[model.cell].recurrent_shapes(model.hidden_size).values()
+        matrices = [shape for shape in shapes if len(shape) == 2]
         return [
-            draw_mask(shape, dropout, self._generator, self._native_threads)
-            for _ in range(self.model.config.num_layers)
+            [self._mask(shape, model.weight_drop) for shape in matrices]
+            for _ in range(model.num_layers)
         ]
+
+    def _mask(self, shape: tuple[int, ...], dropout: float) -> Tensor:
+        return draw_mask(shape, dropout, self._generator, self._native_threads)
 
     def report(self) -> Progress:
         """The mean loss since the last call, brought from the device."""
