@@ -39,7 +39,7 @@ def test_more_time_never_makes_a_model_narrower() -> None:
 
 
 def test_the_more_often_a_text_is_read_the_more_a_model_is_restrained() -> None:
-    found = [choose_restraint(epochs) for epochs in (0.1, 2, 5, 10, 20, 50, 1e6)]
+    found = [choose_restraint(epochs, "gru") for epochs in (0.1, 2, 5, 10, 20, 50, 1e6)]
     for name in ("dropout", "weight_drop", "weight_decay"):
         values = [getattr(one, name) for one in found]
         assert values == sorted(values)

@@ -15,7 +15,7 @@ from charrnn.corpus.encoded import EncodedCorpus, Split
 from charrnn.corpus.records import Records
 from charrnn.corpus.windows import fit, make_windows
 from charrnn.engines.choice import MISSING, Kind, candidates, make_engine, native_is_built
-from charrnn.engines.config import ENGINE_CELLS, SAMPLING_PRECISIONS, default_threads
+from charrnn.engines.config import ENGINE_CELLS, SAMPLING_PRECISIONS, training_threads
 from charrnn.model.cells import CellName
 from charrnn.model.config import ModelConfig
 from charrnn.scoring import CHUNK, STREAMS
@@ -28,6 +28,7 @@ from charrnn.training.recipe import (
     MOST_EPOCHS,
     STANDING,
     choose_rate,
+    choose_reset_prob,
     choose_restraint,
     choose_width,
 )
@@ -147,7 +148,7 @@ def _choose(
     else:
         reasons["hidden_size"] = AS_ASKED
     epochs = chars_in_time(model) / num_ids
-    restraint = choose_restraint(epochs)
+    restraint = choose_restraint(epochs, model.cell)
     if request.dropout is None:
         model = replace(model, dropout=restraint.dropout)
     if request.weight_drop is None:
@@ -210,7 +211,8 @@ def _fit_to_text(request: TrainingRequest, train: Split) -> tuple[TrainingConfig
     """The training sizes, shrunk where a text that is one whole is small, and a word on that."""
     defaults = replace(
         _UNDECIDED,
-        threads=default_threads(),
+        threads=training_threads(_cell(request)),
+        reset_prob=choose_reset_prob(_cell(request)),
         device="cuda" if torch.cuda.is_available() else "cpu",
     )
     asked = request.training_config(defaults)

@@ -6,7 +6,9 @@ Pure rules, and no torch. docs/experiments/choosing.md tells which experiments t
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from charrnn.model.cells import CELLS, CellName
 from charrnn.model.config import ModelConfig
+from charrnn.training.config import TrainingConfig
 
 WIDTHS = (64, 96, 128, 192, 256, 384, 512, 768, 1024)
 """Hidden sizes to choose from."""
@@ -70,9 +72,25 @@ def choose_width(
     return chosen, why
 
 
-def choose_restraint(epochs: float) -> Restraint:
-    """What to do in a run that reads its text `epochs` times."""
-    return next((restraint for most, restraint in RESTRAINTS if epochs <= most), MOST_RESTRAINT)
+def choose_restraint(epochs: float, cell: CellName) -> Restraint:
+    """What to do in a run that reads its text `epochs` times.
+
+    Of an identity no weights are dropped: what is kept is scaled up, and a state that is multiplied
+    by more than 1 at each step is lost within a window. A cell may also have none to drop.
+    """
+    found = next((restraint for most, restraint in RESTRAINTS if epochs <= most), MOST_RESTRAINT)
+    if CELLS[cell].identity or not CELLS[cell].recurrent_shapes(1):
+        return replace(found, weight_drop=0.0)
+    return found
+
+
+def choose_reset_prob(cell: CellName) -> float:
+    """How often a stream begins a window with the zero state.
+
+    A cell that begins as an identity forgets nothing until it has learned to: carried on, its state
+    grows from window to window, and training diverges at any rate. Le et al. carry none.
+    """
+    return 1.0 if CELLS[cell].identity else TrainingConfig.reset_prob
 
 
 def choose_rate(hidden_size: int) -> float:
