@@ -12,8 +12,10 @@ import pytest
 
 import charrnn
 from charrnn import sealed_file
-from charrnn.engines.config import SAMPLING_PRECISIONS
+from charrnn.engines.config import ENGINE_CELLS, SAMPLING_PRECISIONS
 from charrnn.errors import CorpusError, RunError, UsageError, VocabularyError
+from charrnn.model.cells import CELLS, CellName
+from charrnn.sampling import saved_state
 from charrnn.scoring import score_carried
 from charrnn.training.events import (
     EvalReport,
@@ -30,10 +32,15 @@ from charrnn.training.trainer import Trainer
 from tests.conftest import TEXT
 
 SMALL: dict[str, Any] = {"hidden_size": 17, "embedding_size": 6, "batch_size": 5, "seq_len": 16}
-CELLS: list[dict[str, Any]] = [
+RUNS: list[dict[str, Any]] = [
     {"cell": "lstm", "engine": "native", "precision": "bf16"},
     {"cell": "gru", "engine": "native", "precision": "fp32", "num_layers": 2},
     {"cell": "rnn", "engine": "torch", "precision": "bf16", "embedding_size": 0},
+    {"cell": "irnn", "engine": "torch", "precision": "fp32"},
+    {"cell": "jordan", "num_layers": 2},
+    {"cell": "gru-simple", "embedding_size": 0},
+    {"cell": "gru-cho", "weight_drop": 0.2},
+    {"cell": "bow", "weight_drop": 0.2},
 ]
 
 
@@ -110,7 +117,7 @@ def test_the_recorded_loss_is_the_models_loss_on_text_it_has_not_seen(text_file:
     assert len(set(losses.by_precision.values())) == 3
 
 
-@pytest.mark.parametrize("options", CELLS, ids=["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("options", RUNS, ids=lambda options: str(options["cell"]))
 def test_a_resumed_run_is_bit_for_bit_an_unbroken_one(
     options: dict[str, Any], text_file: Path
 ) -> None:
@@ -133,6 +140,33 @@ def test_a_resumed_run_is_bit_for_bit_an_unbroken_one(
         for file in ("training.safetensors",):
             ends = [sealed_file.read(Path("checkpoints", n, file))[1] for n in ("unbroken", name)]
             assert all(np.array_equal(ends[0][t], ends[1][t]) for t in ends[0])
+
+
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell not in ENGINE_CELLS["native"]])
+def test_a_model_of_any_cell_is_judged_writes_and_is_learned_from(
+    cell: CellName, text_file: Path, tmp_path: Path
+) -> None:
+    events: list[Event] = []
+    options = {**SMALL, "steps": 40, "cell": cell, "num_layers": 2}
+    model = charrnn.train(text_file, on_event=events.append, **options)
+    assert isinstance(events[0], RunStarted)
+    assert events[0].notes == ()
+    assert cell in ENGINE_CELLS[events[0].plan.training.engine]
+    losses, found = model.checkpoint.losses, charrnn.evaluate(model)
+    assert losses.val_nats == pytest.approx(found.carried.nats_per_char, rel=1e-5)
+    assert losses.by_precision["int8"] == pytest.approx(losses.by_precision["fp32"], abs=0.05)
+    for precision in SAMPLING_PRECISIONS:
+        assert len("".join(model.generate("who?", length=30, precision=precision))) == 30
+
+    place = model.place_after("the red fox", model.network())
+    saved_state.write(tmp_path / "place", place, model.checkpoint)
+    again = saved_state.read(tmp_path / "place", model.checkpoint)
+    assert len(again.state) == len(CELLS[cell].state)
+    for one, other in zip(again.state, place.state, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+    tuned = charrnn.train(text_file, name="tuned", init_from="animals", steps=2)
+    assert (tuned.config.cell, tuned.config.hidden_size) == (cell, SMALL["hidden_size"])
 
 
 def test_a_finished_run_says_so_and_is_left_alone(text_file: Path) -> None:

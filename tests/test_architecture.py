@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from charrnn import checkpoint
+from charrnn.model.config import ModelConfig
+from tests.conftest import random_checkpoint
+
 PACKAGE = Path(__file__).parent.parent / "charrnn"
 
 # A module may import those listed before it, and its own group.
@@ -190,6 +194,16 @@ def test_what_needs_no_training_imports_no_torch(
     assert "torch" not in modules
     if arguments[0] in ("sample", "info", "list") and code == 0:
         assert "pydantic" not in modules
+
+
+@pytest.mark.parametrize("arguments", [["sample", "-n", "5"], ["info"], ["list"]])
+def test_a_cell_without_kernels_needs_no_torch_either(arguments: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "checkpoints" / "letters" / "model.safetensors"
+    path.parent.mkdir(parents=True)
+    checkpoint.write(path, random_checkpoint(ModelConfig(11, "jordan", 2, 13, 5)))
+    modules, code = imported_by(arguments, tmp_path)
+    assert code == 0
+    assert "torch" not in modules
 
 
 def test_importing_the_package_imports_neither_torch_nor_numpy() -> None:

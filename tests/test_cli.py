@@ -203,6 +203,7 @@ BAD_COMMANDS = [
     ("train animals.txt --steps 1.5", 2, "'1.5' is not a whole number such as 500, 10k or 5M"),
     ("train animals.txt --cell elman", 2, "elman"),
     ("train animals.txt --hidden-size 0", 2, "--hidden-size 0"),
+    ("train animals.txt --engine native --cell jordan", 2, "--cell jordan runs on reference only"),
     ("train animals.txt --val-frac 1", 2, "--val-frac 1"),
     ("train --resume nobody", 1, "no run named 'nobody'"),
     ("compare animals.txt --cells gru,elman", 2, "--cells: no cell 'elman'; there are rnn, gru"),
@@ -304,6 +305,8 @@ def test_bench_tells_the_speed_of_every_engine(cli: Run) -> None:
     shown = cli("bench", "--cell", "gru", *small).stdout.decode()
     assert "gru 2x16, 4 streams x 8 characters" in shown
     assert "1.00x" in shown
+    alone = cli("bench", "--cell", "bow", *small).stdout.decode()
+    assert "to reference fp32" in alone
 
 
 def test_version_and_help(cli: Run) -> None:

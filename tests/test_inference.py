@@ -13,6 +13,7 @@ from charrnn.model.cells import CELLS, CellName
 from charrnn.model.char_rnn import CharRNN
 from charrnn.model.config import ModelConfig
 from charrnn.native_inference import NativeNetwork, ThreadTrials, make_network
+from charrnn.quantization import Int8Matrix
 from charrnn.scoring import read_carried, score_carried, score_sampled, score_windows
 from charrnn.training.evaluation import TorchScorer
 from charrnn.vocabulary import Vocabulary
@@ -122,6 +123,56 @@ def test_a_net_that_forgets_nothing_is_still_scored_and_primed_exactly(maker: Ma
     assert abs(zeros - alone) > 1  # the carried state does matter here
     one, other = (read_carried(network, ids, streams)[0] for streams in (1, 4))
     np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+def test_an_output_that_grows_without_bound_is_scored_exactly() -> None:
+    """A ReLU that counts: far from zero its tanh would say that nothing changes any more."""
+    config = ModelConfig(2, "irnn", hidden_size=1, embedding_size=0)
+    weights = {
+        "rnn.weight_ih_l0": np.array([[0.0, 0.02]], np.float32),
+        "rnn.weight_hh_l0": np.array([[1.0]], np.float32),
+        "rnn.bias_ih_l0": np.zeros(1, np.float32),
+        "rnn.bias_hh_l0": np.zeros(1, np.float32),
+        "decoder.weight": np.array([[0.1], [-0.1]], np.float32),
+        "decoder.bias": np.zeros(2, np.float32),
+    }
+    ids = np.random.default_rng(2).integers(0, 2, 3000).astype(np.uint8)
+    network = NumpyNetwork(config, weights)
+    alone, parallel = (score_carried(network, ids, streams).nats for streams in (1, 8))
+    assert parallel == pytest.approx(alone, rel=1e-5)
+
+
+def test_a_bag_that_is_read_in_parallel_begins_afresh_where_it_would_anyway() -> None:
+    config = config_of("bow", 5)
+    network = NumpyNetwork(config, random_checkpoint(config, scale=0.3).weights)
+    read = 0
+
+    class Counting:
+        """The network, and how many characters it is given."""
+
+        def __init__(self) -> None:
+            self.config = config
+            self.initial_state = network.initial_state
+
+        def score(self, inputs, targets, state):  # type: ignore[no-untyped-def]
+            nonlocal read
+            read += inputs.size
+            return network.score(inputs, targets, state)
+
+    ids = np.random.default_rng(1).integers(0, 11, 9001).astype(np.uint8)
+    found = score_carried(Counting(), ids, streams=8)
+    assert found.nats == pytest.approx(score_carried(network, ids, streams=1).nats, rel=1e-6)
+    assert read < 1.2 * len(ids)  # and not once for each stream
+
+
+def test_int8_takes_a_state_of_any_size() -> None:
+    random = np.random.default_rng(5)
+    matrix = random.normal(size=(23, 40)).astype(np.float32)
+    for size in (0.5, 30.0, 4e4):
+        h = (size * random.uniform(-1, 1, (3, 40))).astype(np.float32)
+        exact = h.astype(np.float64) @ matrix.T
+        error = np.abs(h @ Int8Matrix(matrix).T - exact).max()
+        assert error < 0.02 * np.abs(exact).max(), size
 
 
 def test_a_long_prime_is_read_in_parallel_and_to_its_end(maker: Maker) -> None:

@@ -39,7 +39,7 @@ def test_more_time_never_makes_a_model_narrower() -> None:
 
 
 def test_the_more_often_a_text_is_read_the_more_a_model_is_restrained() -> None:
-    found = [choose_restraint(epochs) for epochs in (0.1, 2, 5, 10, 20, 50, 1e6)]
+    found = [choose_restraint(epochs, "gru") for epochs in (0.1, 2, 5, 10, 20, 50, 1e6)]
     for name in ("dropout", "weight_drop", "weight_decay"):
         values = [getattr(one, name) for one in found]
         assert values == sorted(values)
@@ -57,5 +57,5 @@ def test_sgd_takes_far_longer_steps_and_its_weights_do_not_decay() -> None:
     assert choose_rate(128, "rmsprop") == choose_rate(128)
     assert choose_rate(128, "sgd") > 10 * choose_rate(128)
     for epochs in (1, 5, 50):
-        ours, sgds = choose_restraint(epochs), choose_restraint(epochs, "sgd")
+        ours, sgds = choose_restraint(epochs, "gru"), choose_restraint(epochs, "gru", "sgd")
         assert sgds == replace(ours, weight_decay=0.0) != ours

@@ -13,7 +13,7 @@ from charrnn.corpus.streams import Streams
 from charrnn.corpus.text import TextConfig
 from charrnn.engines.config import ENGINE_CELLS, PRECISIONS, EngineName, Precision
 from charrnn.engines.native_kernels import NativeEngine
-from charrnn.model.cells import CellName
+from charrnn.model.cells import CELLS, CellName
 from charrnn.model.config import ModelConfig
 from charrnn.scoring import score_carried
 from charrnn.training.config import OptimizerConfig, OptimizerName, TrainingConfig
@@ -193,6 +193,24 @@ def test_weight_drop_silences_its_share_of_the_recurrent_weights_for_a_window() 
     trainer.step()
     unchanged = float((before[recurrent] == trainer.model.weights()[recurrent]).mean())
     assert unchanged == pytest.approx(0.25**2, abs=0.02)  # others were dropped this time
+
+
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell != "irnn"])  # may be silent
+def test_weight_drop_takes_every_recurrent_matrix_and_nothing_else(cell: CellName) -> None:
+    model = replace(MODEL, cell=cell, dropout=0.0, weight_drop=0.25, hidden_size=40)
+    config = replace(TRAINING, engine="reference")
+    trainer = Trainer(IDS, model, OptimizerConfig(weight_decay=0.0), config)
+    before = trainer.model.weights()
+    for _ in range(2):  # in the first window nothing carried reaches the first step
+        trainer.step()
+    after = trainer.model.weights()
+    recurrent = CELLS[cell].recurrent_shapes(40)
+    for name in after:
+        matrix = name.removeprefix("rnn.").removesuffix("_l1")
+        if name.endswith("_l1") and after[name].ndim == 2:
+            unchanged = float((before[name] == after[name]).mean())
+            expected = 0.25**2 if matrix in recurrent else 0.0
+            assert unchanged == pytest.approx(expected, abs=0.03), name
 
 
 @pytest.mark.parametrize("native_threads", [0, 1, 3])

@@ -64,6 +64,9 @@ def planned(text: str = TEXT, **options: Any) -> tuple[Plan, tuple[str, ...]]:
         ({"seed": -1}, "--seed -1"),
         ({"threads": 0}, "--threads 0"),
         ({"engine": "warp"}, "--engine warp"),
+        ({"engine": "native", "cell": "jordan"}, "--cell jordan runs on reference only"),
+        ({"engine": "native", "cell": "irnn"}, "--cell irnn runs on torch and reference only"),
+        ({"precision": "bf16", "cell": "bow"}, "--cell bow runs on reference only, which has fp32"),
         ({"precision": "fp8"}, "--precision fp8"),
         ({"device": "tpu"}, "--device tpu"),
         ({"val_frac": 0.7, "test_frac": 0.3}, "leave text to train on"),
@@ -138,6 +141,18 @@ def test_every_choice_has_its_reason_and_any_can_be_overruled() -> None:
     for option in asked.reasons:
         assert (asked.reasons[option] == "as asked") == (option in options), option
     assert (asked.model.hidden_size, asked.model.cell, asked.optimizer.lr) == (20, "rnn", 0.01)
+
+
+def test_an_identity_is_neither_dropped_nor_carried_unless_that_is_asked_for() -> None:
+    options = {"hidden_size": 20, "epochs": 20, "cell": "irnn"}
+    chosen, _ = planned(**options)
+    assert (chosen.model.weight_drop, chosen.training.reset_prob) == (0.0, 1.0)
+    asked, _ = planned(**options, weight_drop=0.2, reset_prob=0.3)
+    assert (asked.model.weight_drop, asked.training.reset_prob) == (0.2, 0.3)
+    other, _ = planned(**{**options, "cell": "gru"})
+    assert other.model.weight_drop > 0
+    assert other.training.reset_prob < 0.1
+    assert planned(**{**options, "cell": "bow"})[0].model.weight_drop == 0  # it has none to drop
 
 
 def test_a_longer_run_gets_a_wider_model() -> None:

@@ -9,7 +9,7 @@ import typer
 
 from charrnn.cli.arguments import parse_duration, parse_size
 from charrnn.cli.terminal import Color, ColorOption, JsonOption, make_console
-from charrnn.engines.config import default_threads
+from charrnn.engines.config import training_threads
 from charrnn.model.cells import CellName
 from charrnn.model.config import ModelConfig
 from charrnn.training.config import TrainingConfig
@@ -28,7 +28,7 @@ def bench(
         int, typer.Option(parser=parse_size, metavar="T", help="Characters in a window.")
     ] = 50,
     threads: Annotated[
-        int | None, typer.Option(parser=parse_size, metavar="N", show_default="all CPUs")
+        int | None, typer.Option(parser=parse_size, metavar="N", show_default="as many as pay")
     ] = None,
     seconds: Annotated[
         float, typer.Option(parser=parse_duration, metavar="TIME", help="How long to measure.")
@@ -49,7 +49,7 @@ def bench(
         report_every=1,
         batch_size=batch_size,
         seq_len=seq_len,
-        threads=default_threads() if threads is None else threads,
+        threads=training_threads(cell) if threads is None else threads,
     )
     prepare_for_training()
     from charrnn.training.benchmark import benchmark

@@ -191,7 +191,7 @@ def train(
             parser=parse_number,
             metavar="P",
             help="Chance that a stream begins a window with an empty state.",
-            show_default=str(TrainingConfig.reset_prob),
+            show_default=f"{TrainingConfig.reset_prob}; 1 for irnn",
             rich_help_panel=TRAINING,
         ),
     ] = None,
@@ -320,7 +320,9 @@ def train(
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option(parser=parse_size, metavar="N", show_default="all CPUs", rich_help_panel=RUN),
+        typer.Option(
+            parser=parse_size, metavar="N", show_default="as many as pay", rich_help_panel=RUN
+        ),
     ] = None,
     quiet: QuietOption = False,
     color: ColorOption = Color.AUTO,

@@ -17,7 +17,7 @@ from charrnn.corpus.records import Records
 from charrnn.corpus.streams import Streams
 from charrnn.corpus.windows import fit, make_windows
 from charrnn.engines.choice import MISSING, Kind, candidates, make_engine, native_is_built
-from charrnn.engines.config import ENGINE_CELLS, SAMPLING_PRECISIONS, default_threads
+from charrnn.engines.config import ENGINE_CELLS, SAMPLING_PRECISIONS, training_threads
 from charrnn.model.cells import CellName
 from charrnn.model.config import ModelConfig
 from charrnn.scoring import CHUNK, STREAMS
@@ -31,6 +31,7 @@ from charrnn.training.recipe import (
     MOST_EPOCHS,
     STANDING,
     choose_rate,
+    choose_reset_prob,
     choose_restraint,
     choose_width,
 )
@@ -149,7 +150,7 @@ def _choose(
         width, reasons["hidden_size"] = choose_width(model, chars_in_time)
         model = replace(model, hidden_size=width)
     epochs = chars_in_time(model) / num_ids
-    restraint = choose_restraint(epochs, optimizer.optimizer)
+    restraint = choose_restraint(epochs, model.cell, optimizer.optimizer)
     if request.dropout is None:
         model = replace(model, dropout=restraint.dropout)
     if request.weight_drop is None:
@@ -219,7 +220,8 @@ def _fit_to_text(request: TrainingRequest, train: Split) -> tuple[TrainingConfig
     """The training sizes, shrunk where contiguous text is too short, and a word on that."""
     defaults = replace(
         _UNDECIDED,
-        threads=default_threads(),
+        threads=training_threads(_cell(request), request.engine),
+        reset_prob=choose_reset_prob(_cell(request)),
         device="cuda" if torch.cuda.is_available() else "cpu",
     )
     asked = request.training_config(defaults)

@@ -6,8 +6,9 @@ Pure rules, and no torch. docs/experiments/choosing.md tells which experiments t
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from charrnn.model.cells import CELLS, CellName
 from charrnn.model.config import ModelConfig
-from charrnn.training.config import OptimizerName
+from charrnn.training.config import OptimizerName, TrainingConfig
 
 WIDTHS = (64, 96, 128, 192, 256, 384, 512, 768, 1024)
 """Hidden sizes to choose from."""
@@ -75,10 +76,27 @@ def choose_width(
     return chosen, why
 
 
-def choose_restraint(epochs: float, optimizer: OptimizerName = "adamw") -> Restraint:
-    """What to do in a run that reads its text `epochs` times; SGD's weights do not decay."""
-    chosen = next((restraint for most, restraint in RESTRAINTS if epochs <= most), MOST_RESTRAINT)
-    return replace(chosen, weight_decay=0.0) if optimizer == "sgd" else chosen
+def choose_restraint(
+    epochs: float, cell: CellName, optimizer: OptimizerName = "adamw"
+) -> Restraint:
+    """What to do in a run that reads its text `epochs` times; SGD's weights do not decay.
+
+    Of an identity no weights are dropped: what is kept is scaled up, and a state that is multiplied
+    by more than 1 at each step is lost within a window. A cell may also have none to drop.
+    """
+    found = next((restraint for most, restraint in RESTRAINTS if epochs <= most), MOST_RESTRAINT)
+    if CELLS[cell].identity or not CELLS[cell].recurrent_shapes(1):
+        found = replace(found, weight_drop=0.0)
+    return replace(found, weight_decay=0.0) if optimizer == "sgd" else found
+
+
+def choose_reset_prob(cell: CellName) -> float:
+    """How often a stream begins a window with the zero state.
+
+    A cell that begins as an identity forgets nothing until it has learned to: carried on, its state
+    grows from window to window, and training diverges at any rate. Le et al. carry none.
+    """
+    return 1.0 if CELLS[cell].identity else TrainingConfig.reset_prob
 
 
 def choose_rate(hidden_size: int, optimizer: OptimizerName = "adamw") -> float:
