@@ -177,7 +177,7 @@ def compare(
             parser=parse_size,
             metavar="N",
             help="Characters that each evaluation reads, about.",
-            show_default="3 % of the slowest cell's time",
+            show_default="what the slowest cell has time for",
             rich_help_panel=SHARED,
         ),
     ] = None,
