@@ -61,6 +61,7 @@ STAIRCASE = [
     ],
     ["cli.text_options"],
     ["cli.progress", "cli.prompt", "cli.terminal_plot"],
+    ["cli.comparison_table"],
     [
         "cli.bench",
         "cli.compare",
