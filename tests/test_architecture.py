@@ -65,6 +65,7 @@ STAIRCASE = [
     ],
     ["cli.text_options", "cli.optimizer_options"],
     ["cli.progress", "cli.prompt", "cli.terminal_plot"],
+    ["cli.comparison_table"],
     [
         "cli.bench",
         "cli.compare",
