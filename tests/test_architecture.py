@@ -49,6 +49,7 @@ STAIRCASE = [
     ["model.char_rnn"],
     ["training.dropout", "training.optimizer", "training.evaluation", "training.timing"],
     ["training.trainer", "training.snapshot"],
+    ["training.keeper"],
     ["training.planning", "training.run", "training.benchmark"],
     ["training.comparing"],
     ["api"],

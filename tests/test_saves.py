@@ -187,7 +187,7 @@ def test_another_machine_is_told_that_the_bits_will_differ(
     text_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopped(text_file, "moved", 9)
-    monkeypatch.setattr("charrnn.training.run.instruction_sets", lambda engine: "another")
+    monkeypatch.setattr("charrnn.training.keeper.instruction_sets", lambda engine: "another")
     _, notes = resumed("moved")
     assert len(notes) == 1
     assert "not be bit for bit the same run: cpu another (was " in notes[0]

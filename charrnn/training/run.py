@@ -6,21 +6,17 @@ does not depend on the clock, so a run that was resumed goes the same way.
 """
 
 import math
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Literal
 
 import torch
 
-from charrnn import checkpoint
 from charrnn.corpus.encoded import EncodedCorpus
-from charrnn.engines.choice import instruction_sets, make_engine
-from charrnn.errors import CheckpointError, RunError
+from charrnn.engines.choice import make_engine
+from charrnn.errors import RunError
 from charrnn.run_folder import RunFolder
 from charrnn.scoring import Score, evaluate, score_sampled
-from charrnn.training import saves
 from charrnn.training.evaluation import TorchScorer
 from charrnn.training.events import (
     EvalReport,
@@ -33,9 +29,9 @@ from charrnn.training.events import (
     StopRequest,
 )
 from charrnn.training.fine_tuning import Start
-from charrnn.training.metrics import Metrics
+from charrnn.training.keeper import Keeper, Standing
 from charrnn.training.plan import Plan
-from charrnn.training.saves import Best, Machine, RunState, Saved
+from charrnn.training.saves import Best
 from charrnn.training.snapshot import judge_precisions, make_checkpoint, write_sample
 from charrnn.training.trainer import Trainer
 
@@ -49,8 +45,6 @@ DRIFT = 0.08
 
 MOST_ROLLBACKS = 3
 """How often a run that diverges goes on with half the learning rate, before it gives up."""
-SAVE_COST = 100
-"""A save by the clock comes no sooner than this many times what the last one took."""
 
 Reason = Literal["finished", "deadline", "interrupted", "no better"]
 
@@ -89,21 +83,12 @@ class TrainingRun:
             model.load_weights(start.remapped(corpus.vocabulary, model.weights()))
         engine = make_engine(training.engine, "fp32", training.threads)
         self._scorer = TorchScorer(self._trainer.model, engine)
-        self._best: Best | None = None
-        self._evaluated_step = -1
-        self._finished = False
-        self._rollbacks = 0
-        self._serial = 0
-        self._metrics = Metrics(folder.metrics)
-        self._machine = _machine(plan)
         self._age = elapsed
         self._elapsed_before = 0.0
         self._last_report_s = 0.0
         self._paced = (0, 0.0)
-        self._last_save_s = time.monotonic()
-        self._save_cost_s = 0.0
-        self._saved_step: int | None = None
-        self._evaluated = self._now()
+        self._standing = Standing()
+        self._keeper = Keeper(plan, folder, self._trainer, self._standing, self._elapsed)
 
     def _elapsed(self) -> float:
         return self._elapsed_before + self._age()
@@ -111,25 +96,25 @@ class TrainingRun:
     def events(self, stop: StopRequest) -> Iterator[Event]:
         """Carry the plan out from where the run stands, yielding events; `stop` ends it early."""
         trainer = self._trainer
-        if self._finished:
-            yield self._over("already finished", self._best.val_nats if self._best else None)
+        if self._standing.finished:
+            yield self._over("already finished", self._best_nats())
             return
         yield RunStarted(self.plan, self.folder.path, trainer.step_count, self._notes)
-        if self.plan.init is not None and self._saved_step is None:
-            self._save_evaluated()  # from here on that model is not needed any more
+        if self.plan.init is not None and not self._keeper.has_saved:
+            self._keeper.save_evaluated()  # from here on that model is not needed any more
         self._begin_timing()
         while True:
             try:
                 while (reason := self._reason_to_stop(stop)) is None:
                     yield from self._step()
-                if reason != "interrupted" and self._evaluated_step != trainer.step_count:
+                if reason != "interrupted" and self._standing.evaluated_step != trainer.step_count:
                     yield self._evaluate()
                 break
             except _DivergedError as found:
                 yield self._roll_back(found.nats)
         if reason == "interrupted":
             self._save_interrupted()
-            yield self._over(reason, self._best.val_nats if self._best else None)
+            yield self._over(reason, self._best_nats())
             return
         final = self._evaluate_best()
         yield final
@@ -158,7 +143,7 @@ class TrainingRun:
                 trainer.step_count,
                 self._record_end,
             )
-        elif self._is_save_due():
+        elif self._keeper.is_save_due():
             self._save_progress()
 
     def _reason_to_stop(self, stop: StopRequest) -> Reason | None:
@@ -194,10 +179,14 @@ class TrainingRun:
 
     def _out_of_patience(self) -> bool:
         """Whether the best model is so long ago that it was, most likely, the last one."""
-        training = self.plan.training
-        if self._best is None or training.patience == 0:
+        training, best = self.plan.training, self._standing.best
+        if best is None or training.patience == 0:
             return False
-        return self._evaluated_step - self._best.step >= training.patience * training.eval_every
+        since = self._standing.evaluated_step - best.step
+        return since >= training.patience * training.eval_every
+
+    def _best_nats(self) -> float | None:
+        return None if self._standing.best is None else self._standing.best.val_nats
 
     def _over(
         self,
@@ -212,7 +201,7 @@ class TrainingRun:
             val_nats=val_nats,
             elapsed_s=self._elapsed(),
             windows_nats=windows_nats,
-            best_step=None if self._best is None else self._best.step,
+            best_step=None if self._standing.best is None else self._standing.best.step,
         )
 
     def _report(self) -> StepReport:
@@ -229,7 +218,7 @@ class TrainingRun:
             chars_per_s=progress.characters / seconds,
             elapsed_s=now,
         )
-        self._record(report)
+        self._keeper.record(report)
         return report
 
     def _check_loss(self, nats: float) -> None:
@@ -239,25 +228,26 @@ class TrainingRun:
         even a first step on text that it does not expect loses less than twice as much and a bit.
         """
         chance = math.log(len(self._vocabulary))
-        learned = self._best is not None and self._best.val_nats < chance - 0.5
+        learned = self._standing.best is not None and self._standing.best.val_nats < chance - 0.5
         if not nats <= (chance + 0.5 if learned else 2 * chance + 2):
             raise _DivergedError(nats)
 
     def _roll_back(self, nats: float) -> RolledBack:
         """Go back to the last evaluation with half the learning rate, or give up with RunError."""
         trainer, step = self._trainer, self._trainer.step_count
-        self._restore(self._evaluated)
-        if self._rollbacks == MOST_ROLLBACKS:
-            if self._best is None:
+        self._keeper.go_back()
+        if self._standing.rollbacks == MOST_ROLLBACKS:
+            best = self._standing.best
+            if best is None:
                 self._save_model(None)
             raise RunError(
                 f"training diverged again (loss {nats:.3g} after step {step}) although the "
                 f"learning rate was halved {MOST_ROLLBACKS} times; the model of step "
-                f"{self._best.step if self._best else trainer.step_count} is kept; "
+                f"{trainer.step_count if best is None else best.step} is kept; "
                 f"train anew with a lower --lr than {self.plan.optimizer.lr:g}"
             )
         trainer.lr_scale /= 2
-        self._rollbacks += 1
+        self._standing.rollbacks += 1
         back = RolledBack(
             step=trainer.step_count,
             diverged_step=step,
@@ -265,8 +255,8 @@ class TrainingRun:
             lr_scale=trainer.lr_scale,
             elapsed_s=self._elapsed(),
         )
-        self._record(back)
-        self._save_evaluated()
+        self._keeper.record(back)
+        self._keeper.save_evaluated()
         self._begin_timing()
         return back
 
@@ -276,20 +266,20 @@ class TrainingRun:
         if not (math.isfinite(score.nats) and self._trainer.is_finite()):
             raise _DivergedError(math.nan)
         step = self._trainer.step_count
-        self._evaluated_step = step
-        best = self._best is None or score.nats_per_char < self._best.val_nats
+        self._standing.evaluated_step = step
+        best = self._standing.best is None or score.nats_per_char < self._standing.best.val_nats
         if best:
-            self._best = Best(score.nats_per_char, step)
+            self._standing.best = Best(score.nats_per_char, step)
             self._save_model(score)
         report = self._eval_report(score, carried=False, best=best)
-        self._record(report)
-        self._save_evaluated()
+        self._keeper.record(report)
+        self._keeper.save_evaluated()
         return report
 
     def _evaluate_best(self) -> EvalReport:
         """Judge the best model in both ways, exactly, and seal that into its file."""
-        assert self._best is not None
-        best = checkpoint.read(self.folder.model)
+        assert self._standing.best is not None
+        best = self._keeper.best_model()
         self._trainer.model.load_weights(best.weights)
         both = evaluate(self._scorer, self._validation[: self.plan.final_chars])
         score, windows_nats = both.carried, both.windows.nats_per_char
@@ -300,17 +290,16 @@ class TrainingRun:
             val_carried=True,
             val_windows_nats=windows_nats,
         )
-        with self._writing():
-            saves.write_model(self.folder, replace(best, losses=losses))
-        self._best = Best(score.nats_per_char, best.step)
+        self._keeper.save_model(replace(best, losses=losses))
+        self._standing.best = Best(score.nats_per_char, best.step)
         report = replace(
             self._eval_report(score, carried=True, best=True),
             step=best.step,
             windows_nats=windows_nats,
         )
-        self._record(report)
-        self._finished = True
-        self._save_evaluated()
+        self._keeper.record(report)
+        self._standing.finished = True
+        self._keeper.save_evaluated()
         return report
 
     def _eval_report(self, score: Score, *, carried: bool, best: bool) -> EvalReport:
@@ -328,84 +317,15 @@ class TrainingRun:
         try:
             self._save_progress()
         except _DivergedError:
-            self._restore(self._evaluated)
-
-    def _is_save_due(self) -> bool:
-        every = self.plan.training.save_interval()
-        if every.steps is not None:
-            return self._trainer.step_count % every.steps == 0
-        wait = max(every.seconds, SAVE_COST * self._save_cost_s)
-        return time.monotonic() - self._last_save_s >= wait
+            self._keeper.go_back()
 
     def _save_progress(self) -> None:
         """Save between evaluations; before the first, a model too. Raises _DivergedError."""
-        began = time.monotonic()
         if not self._trainer.is_finite():
             raise _DivergedError(math.nan)
-        saved = self._now()
-        with self._writing():
-            if self._best is None:
-                self._save_model(None)
-            saves.write_progress(self.folder, saved)
-        self._note_save(began)
-
-    def _save_evaluated(self) -> None:
-        """Save at an evaluation; this is where the run goes back to if it diverges."""
-        began = time.monotonic()
-        self._evaluated = self._now()
-        with self._writing():
-            saves.write_evaluated(self.folder, self._evaluated)
-        self._note_save(began)
-
-    def _note_save(self, began: float) -> None:
-        self._saved_step = self._trainer.step_count
-        self._last_save_s = time.monotonic()
-        self._save_cost_s = self._last_save_s - began
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """A file that cannot be written ends the run in one line that says what is safe."""
-        try:
-            yield
-        except (OSError, CheckpointError) as error:
-            what = error.strerror if isinstance(error, OSError) else str(error)
-            safe = "nothing was saved yet"
-            if self._saved_step is not None:
-                safe = f"everything up to step {self._saved_step} is saved"
-            raise RunError(
-                f"{what}; {safe}; make room, then: charrnn train --resume {self.folder.name}"
-            ) from error
-
-    def _now(self) -> Saved:
-        """The run as it stands."""
-        numbers, tensors = self._trainer.state()
-        with self._writing():
-            metrics_bytes = self._metrics.flushed_size()
-        self._serial += 1
-        state = RunState(
-            serial=self._serial,
-            trainer=numbers,
-            best=self._best,
-            evaluated_step=self._evaluated_step,
-            rollbacks=self._rollbacks,
-            elapsed_s=self._elapsed(),
-            finished=self._finished,
-            metrics_bytes=metrics_bytes,
-            corpus_sha256=self.plan.corpus.sha256,
-            machine=self._machine,
-        )
-        return Saved(state, tensors)
-
-    def _restore(self, saved: Saved) -> None:
-        """Make the run what it was at `saved`; raises ValueError if that does not fit."""
-        state = saved.state
-        self._trainer.load_state(state.trainer, saved.tensors)
-        self._best = state.best
-        self._evaluated_step = state.evaluated_step
-        self._rollbacks = state.rollbacks
-        self._finished = state.finished
-        with self._writing():
-            self._metrics.cut(state.metrics_bytes)
+        if self._standing.best is None:
+            self._save_model(None)
+        self._keeper.save_progress()
 
     def _save_model(self, score: Score | None) -> None:
         trainer = self._trainer
@@ -417,54 +337,14 @@ class TrainingRun:
             trainer.step_count,
             self._elapsed(),
         )
-        with self._writing():
-            saves.write_model(self.folder, model)
+        self._keeper.save_model(model)
 
     def resume(self) -> None:
         """Take up the last good state in the folder; a run that never saved any starts afresh.
 
         Raises RunError if the states are damaged or of another run.
         """
-        layout = saves.layout_of(self._evaluated.tensors)
-        with self._writing():
-            found = saves.find(self.folder, layout, self.plan.corpus.sha256)
-            if found is None:
-                self._metrics.cut(0)
-        if found is None:
-            self._notes = (*self._notes, "stopped before its first save: it starts from its plan")
-            return
-        newest = found.newest.state
-        try:
-            if found.evaluated is not None:
-                self._trainer.load_state(found.evaluated.state.trainer, found.evaluated.tensors)
-                self._evaluated = found.evaluated
-            elif self.plan.init is not None:  # where it began is not known any more
-                self._evaluated = found.newest
-            self._restore(found.newest)
-        except ValueError as error:
-            name = self.folder.name
-            raise RunError(f"the saved state of {name!r} does not fit this run: {error}") from error
-        self._serial = newest.serial
-        self._elapsed_before = newest.elapsed_s - self._age()
-        self._saved_step = self._trainer.step_count
-        self._notes = (*self._notes, *found.notes)
-        if differences := self._machine.differences(newest.machine):
-            changed = ", ".join(differences)
-            self._notes = (*self._notes, f"this will not be bit for bit the same run: {changed}")
-
-    def _record(self, report: StepReport | EvalReport | RolledBack) -> None:
-        """Append `report` to the metrics file."""
-        with self._writing():
-            self._metrics.append(report)
-
-
-def _machine(plan: Plan) -> Machine:
-    training = plan.training
-    return Machine(
-        engine=training.engine,
-        precision=training.precision,
-        device=training.device,
-        threads=training.threads,
-        cpu=instruction_sets(training.engine),
-        torch=str(torch.__version__),
-    )
+        elapsed_s, notes = self._keeper.resume()
+        if elapsed_s is not None:
+            self._elapsed_before = elapsed_s - self._age()
+        self._notes = (*self._notes, *notes)
