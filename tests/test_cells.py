@@ -1,6 +1,8 @@
 """Each cell against its equations unit by unit, its gradients against finite differences."""
 
 import math
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -157,3 +159,15 @@ def test_the_bag_is_the_mean_of_its_window_whatever_the_order() -> None:
         window = xs[step // BAG * BAG : step + 1]
         np.testing.assert_allclose(state[0], window.mean(axis=0), atol=1e-12)
         assert (state[1] == len(window)).all()
+
+
+def test_the_document_on_adding_a_cell_shows_the_code_as_it_is() -> None:
+    root = Path(__file__).parent.parent
+    files = ("charrnn/model/cells.py", "tests/test_cells.py")
+    code = "".join((root / file).read_text(encoding="utf-8") for file in files)
+    document = (root / "docs/adding-a-cell.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"(?:^(?: {4}.*)?\n)+", document, re.MULTILINE)
+    shown = [block for block in blocks if "gru_simple" in block]
+    assert len(shown) == 3
+    for block in shown:
+        assert re.sub("^ {4}", "", block, flags=re.MULTILINE).strip("\n") in code
