@@ -36,9 +36,9 @@ RESTRAINTS = (
 """Up to so many epochs, so much of each; beyond the last, MOST_RESTRAINT."""
 MOST_RESTRAINT = Restraint(0.4, 0.4, 0.3)
 
-RATES = ((256, 0.009), (512, 0.007))
+RATES = ((256, 0.009),)
 """Learning rates up to a hidden size; beyond the last, WIDE_RATE."""
-WIDE_RATE = 0.005
+WIDE_RATE = 0.007
 SGD_RATE = 1.0
 """Of SGD at any width. Weights that decay in proportion to it would be gone in a few steps."""
 
