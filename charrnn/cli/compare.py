@@ -17,19 +17,25 @@ from charrnn.cli.text_options import (
     MinCountOption,
     NormalizeOption,
 )
+from charrnn.cli.training_options import (
+    MODEL,
+    TRAINING,
+    BatchSizeOption,
+    EmbeddingSizeOption,
+    NumLayersOption,
+    SeedOption,
+    SeqLenOption,
+)
 from charrnn.engines.config import EngineName
 from charrnn.errors import CharRNNError
 from charrnn.model.cells import CELLS
-from charrnn.model.config import ModelConfig
-from charrnn.training.config import Device, TrainingConfig
+from charrnn.training.config import Device
 from charrnn.training.terms import BUDGET_S, PARAMETERS, Terms
 
 if TYPE_CHECKING:
     from charrnn.training.comparison import Comparison
 
 STOPPING = "When each stops (--budget, --steps or --epochs)"
-SIZE = "Size"
-SHARED = "The same for all"
 RUNS = "The runs"
 RESULT = "The result"
 
@@ -81,7 +87,7 @@ def compare(
             metavar="N",
             help="Each cell gets the hidden size that comes nearest to so many.",
             show_default=format_count(PARAMETERS),
-            rich_help_panel=SIZE,
+            rich_help_panel=MODEL,
         ),
     ] = None,
     hidden_size: Annotated[
@@ -90,29 +96,11 @@ def compare(
             parser=parse_size,
             metavar="H",
             help="One hidden size for all instead.",
-            rich_help_panel=SIZE,
+            rich_help_panel=MODEL,
         ),
     ] = None,
-    num_layers: Annotated[
-        int | None,
-        typer.Option(
-            parser=parse_size,
-            metavar="L",
-            help="Layers.",
-            show_default=str(ModelConfig.num_layers),
-            rich_help_panel=SIZE,
-        ),
-    ] = None,
-    embedding_size: Annotated[
-        int | None,
-        typer.Option(
-            parser=parse_size,
-            metavar="E",
-            help="Width of a linear embedding of the one-hot input; 0 for none.",
-            show_default=str(ModelConfig.embedding_size),
-            rich_help_panel=SIZE,
-        ),
-    ] = None,
+    num_layers: NumLayersOption = None,
+    embedding_size: EmbeddingSizeOption = None,
     lr: Annotated[
         float | None,
         typer.Option(
@@ -120,7 +108,7 @@ def compare(
             metavar="X",
             help="Highest learning rate.",
             show_default=str(Terms.lr),
-            rich_help_panel=SHARED,
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     dropout: Annotated[
@@ -130,39 +118,12 @@ def compare(
             metavar="P",
             help="Units dropped between layers and on the output.",
             show_default=str(Terms.dropout),
-            rich_help_panel=SHARED,
+            rich_help_panel=TRAINING,
         ),
     ] = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(
-            parser=parse_size,
-            metavar="B",
-            help="Parallel streams.",
-            show_default=str(TrainingConfig.batch_size),
-            rich_help_panel=SHARED,
-        ),
-    ] = None,
-    seq_len: Annotated[
-        int | None,
-        typer.Option(
-            parser=parse_size,
-            metavar="T",
-            help="Steps that the gradient reaches back.",
-            show_default=str(TrainingConfig.seq_len),
-            rich_help_panel=SHARED,
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            parser=parse_size,
-            metavar="N",
-            help="Of weights and dropout.",
-            show_default=str(TrainingConfig.seed),
-            rich_help_panel=SHARED,
-        ),
-    ] = None,
+    batch_size: BatchSizeOption = None,
+    seq_len: SeqLenOption = None,
+    seed: SeedOption = None,
     eval_chars: Annotated[
         int | None,
         typer.Option(
@@ -170,7 +131,7 @@ def compare(
             metavar="N",
             help="Characters that each evaluation reads, about.",
             show_default="what the slowest cell has time for",
-            rich_help_panel=SHARED,
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     engine: Annotated[
@@ -178,17 +139,17 @@ def compare(
         typer.Option(
             help="What runs the recurrence.",
             show_default="the fastest that runs all of them",
-            rich_help_panel=SHARED,
+            rich_help_panel=TRAINING,
         ),
     ] = None,
     device: Annotated[
         Device | None,
-        typer.Option(show_default="cuda if there is one", rich_help_panel=SHARED),
+        typer.Option(show_default="cuda if there is one", rich_help_panel=TRAINING),
     ] = None,
     threads: Annotated[
         int | None,
         typer.Option(
-            parser=parse_size, metavar="N", show_default="all CPUs", rich_help_panel=SHARED
+            parser=parse_size, metavar="N", show_default="all CPUs", rich_help_panel=TRAINING
         ),
     ] = None,
     as_bytes: AsBytesOption = False,

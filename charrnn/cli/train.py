@@ -28,15 +28,22 @@ from charrnn.cli.text_options import (
     MinCountOption,
     NormalizeOption,
 )
+from charrnn.cli.training_options import (
+    MODEL,
+    TRAINING,
+    BatchSizeOption,
+    EmbeddingSizeOption,
+    NumLayersOption,
+    SeedOption,
+    SeqLenOption,
+)
 from charrnn.engines.config import EngineName
 from charrnn.model.cells import CellName
 from charrnn.model.config import ModelConfig
 from charrnn.training.config import Device, TrainingConfig
 from charrnn.training.presets import PRESETS, PresetName
 
-MODEL = "Model"
 STOPPING = "When to stop (--budget, --steps or --epochs; 3m if none)"
-TRAINING = "Training"
 RUN = "The run"
 KNOWN = ", ".join(f"{name} ({preset.about})" for name, preset in PRESETS.items())
 
@@ -115,16 +122,7 @@ def train(
             rich_help_panel=MODEL,
         ),
     ] = None,
-    num_layers: Annotated[
-        int | None,
-        typer.Option(
-            parser=parse_size,
-            metavar="L",
-            help="Layers.",
-            show_default=str(ModelConfig.num_layers),
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
+    num_layers: NumLayersOption = None,
     hidden_size: Annotated[
         int | None,
         typer.Option(
@@ -135,16 +133,7 @@ def train(
             rich_help_panel=MODEL,
         ),
     ] = None,
-    embedding_size: Annotated[
-        int | None,
-        typer.Option(
-            parser=parse_size,
-            metavar="E",
-            help="Width of a linear embedding of the one-hot input; 0 for none.",
-            show_default=str(ModelConfig.embedding_size),
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
+    embedding_size: EmbeddingSizeOption = None,
     dropout: Annotated[
         float | None,
         typer.Option(
@@ -165,26 +154,8 @@ def train(
             rich_help_panel=MODEL,
         ),
     ] = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(
-            parser=parse_size,
-            metavar="B",
-            help="Parallel streams.",
-            show_default=str(TrainingConfig.batch_size),
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
-    seq_len: Annotated[
-        int | None,
-        typer.Option(
-            parser=parse_size,
-            metavar="T",
-            help="Characters that the gradient reaches back.",
-            show_default=str(TrainingConfig.seq_len),
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
+    batch_size: BatchSizeOption = None,
+    seq_len: SeqLenOption = None,
     reset_prob: Annotated[
         float | None,
         typer.Option(
@@ -205,16 +176,7 @@ def train(
     weight_decay: WeightDecayOption = None,
     clip_norm: ClipNormOption = None,
     clip_value: ClipValueOption = None,
-    seed: Annotated[
-        int | None,
-        typer.Option(
-            parser=parse_size,
-            metavar="N",
-            help="Of weights and dropout.",
-            show_default=str(TrainingConfig.seed),
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
+    seed: SeedOption = None,
     init_range: Annotated[
         float | None,
         typer.Option(
