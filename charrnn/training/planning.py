@@ -30,9 +30,11 @@ from charrnn.training.recipe import (
     CHOSEN,
     MOST_EPOCHS,
     STANDING,
+    choose_decay,
+    choose_dropout,
     choose_rate,
     choose_reset_prob,
-    choose_restraint,
+    choose_weight_drop,
     choose_width,
 )
 from charrnn.training.timing import mean_seconds, median_seconds
@@ -150,17 +152,17 @@ def _choose(
         width, reasons["hidden_size"] = choose_width(model, chars_in_time)
         model = replace(model, hidden_size=width)
     epochs = chars_in_time(model) / num_ids
-    restraint = choose_restraint(epochs, model.cell, optimizer.optimizer)
     if request.dropout is None:
-        model = replace(model, dropout=restraint.dropout)
+        model = replace(model, dropout=choose_dropout(epochs))
     if request.weight_drop is None:
-        model = replace(model, weight_drop=restraint.weight_drop)
+        model = replace(model, weight_drop=choose_weight_drop(epochs, model.cell))
     if request.weight_decay is None:
-        optimizer = replace(optimizer, weight_decay=restraint.weight_decay)
+        decay = choose_decay(machine.per_epoch, optimizer.optimizer)
+        optimizer = replace(optimizer, weight_decay=decay)
     if request.lr is None:
         optimizer = replace(optimizer, lr=choose_rate(model.hidden_size, optimizer.optimizer))
-    for option in ("dropout", "weight_drop", "weight_decay"):
-        reasons[option] = f"the text is read about {epochs:.2g} times"
+    reasons["dropout"] = reasons["weight_drop"] = f"the text is read about {epochs:.2g} times"
+    reasons["weight_decay"] = f"a reading has {machine.per_epoch:,} steps"
     reasons["lr"] = f"for {model.hidden_size} units"
     if optimizer.optimizer == "sgd":
         reasons["lr"] = reasons["weight_decay"] = "for sgd"

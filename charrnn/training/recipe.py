@@ -3,8 +3,9 @@
 Pure rules, and no torch. docs/experiments/choosing.md tells which experiments they come from.
 """
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from charrnn.model.cells import CELLS, CellName
 from charrnn.model.config import ModelConfig
@@ -17,24 +18,15 @@ CHARS_PER_PARAMETER = 4.0
 MOST_EPOCHS = 40.0
 """Further readings of a text teach nothing that holds for another one, whatever is dropped."""
 
+LEAST_DROPOUT, MOST_DROPOUT = 0.05, 0.4
+UNDROPPED_EPOCHS = 2.5
+"""From here on each doubling of the epochs adds 0.1 to the dropout."""
+WEIGHT_DROP_BELOW = 0.1
+"""So much less of the recurrent weights is dropped than of the units."""
 
-@dataclass(frozen=True)
-class Restraint:
-    """What keeps a model from learning by heart a text that it reads often."""
-
-    dropout: float
-    weight_drop: float
-    weight_decay: float
-
-
-RESTRAINTS = (
-    (3.0, Restraint(0.05, 0.0, 0.05)),
-    (6.0, Restraint(0.1, 0.0, 0.05)),
-    (12.0, Restraint(0.2, 0.1, 0.1)),
-    (30.0, Restraint(0.3, 0.25, 0.2)),
-)
-"""Up to so many epochs, so much of each; beyond the last, MOST_RESTRAINT."""
-MOST_RESTRAINT = Restraint(0.4, 0.4, 0.3)
+LEAST_DECAY, MOST_DECAY = 0.05, 0.3
+DECAY_OF_EPOCH = 48.0
+"""An epoch's steps share so much decay: at the rates below, the weights forget in three epochs."""
 
 RATES = ((256, 0.009),)
 """Learning rates up to a hidden size; beyond the last, WIDE_RATE."""
@@ -76,18 +68,28 @@ def choose_width(
     return chosen, why
 
 
-def choose_restraint(
-    epochs: float, cell: CellName, optimizer: OptimizerName = "adamw"
-) -> Restraint:
-    """What to do in a run that reads its text `epochs` times; SGD's weights do not decay.
+def choose_dropout(epochs: float) -> float:
+    """Of the units, in a run that reads its text `epochs` times: it must not learn it by heart."""
+    dropout = 0.1 * math.log2(max(epochs, UNDROPPED_EPOCHS) / UNDROPPED_EPOCHS)
+    return round(min(max(LEAST_DROPOUT, dropout), MOST_DROPOUT), 2)
 
-    Of an identity no weights are dropped: what is kept is scaled up, and a state that is multiplied
-    by more than 1 at each step is lost within a window. A cell may also have none to drop.
+
+def choose_weight_drop(epochs: float, cell: CellName) -> float:
+    """Of the recurrent weights, if the cell has any that can be dropped.
+
+    Of an identity none are: what is kept is scaled up, and a state that is multiplied by more than
+    1 at each step is lost within a window.
     """
-    found = next((restraint for most, restraint in RESTRAINTS if epochs <= most), MOST_RESTRAINT)
     if CELLS[cell].identity or not CELLS[cell].recurrent_shapes(1):
-        found = replace(found, weight_drop=0.0)
-    return replace(found, weight_decay=0.0) if optimizer == "sgd" else found
+        return 0.0
+    return round(max(0.0, choose_dropout(epochs) - WEIGHT_DROP_BELOW), 2)
+
+
+def choose_decay(steps_per_epoch: int, optimizer: OptimizerName = "adamw") -> float:
+    """Of the weights, per step and unit of the rate; SGD's do not decay."""
+    if optimizer == "sgd":
+        return 0.0
+    return round(min(max(LEAST_DECAY, DECAY_OF_EPOCH / steps_per_epoch), MOST_DECAY), 2)
 
 
 def choose_reset_prob(cell: CellName) -> float:
