@@ -64,7 +64,7 @@ STAIRCASE = [
         "cli.reading",
         "cli.quick_options",
     ],
-    ["cli.text_options", "cli.optimizer_options"],
+    ["cli.text_options", "cli.optimizer_options", "cli.training_options"],
     ["cli.progress", "cli.prompt", "cli.terminal_plot"],
     ["cli.comparison_table"],
     [
