@@ -28,9 +28,9 @@ LEAST_DECAY, MOST_DECAY = 0.05, 0.3
 DECAY_OF_EPOCH = 48.0
 """An epoch's steps share so much decay: at the rates below, the weights forget in three epochs."""
 
-RATES = ((256, 0.009),)
-"""Learning rates up to a hidden size; beyond the last, WIDE_RATE."""
-WIDE_RATE = 0.007
+RATE_OF_WIDTH = 3.0
+"""A model's units share so much learning rate: twice as wide, half as fast."""
+LEAST_RATE, MOST_RATE = 0.007, 0.016
 SGD_RATE = 1.0
 """Of SGD at any width. Weights that decay in proportion to it would be gone in a few steps."""
 
@@ -105,4 +105,4 @@ def choose_rate(hidden_size: int, optimizer: OptimizerName = "adamw") -> float:
     """The highest learning rate: the wider the model, the lower; RMSprop learns at AdamW's."""
     if optimizer == "sgd":
         return SGD_RATE
-    return next((rate for most, rate in RATES if hidden_size <= most), WIDE_RATE)
+    return round(min(max(LEAST_RATE, RATE_OF_WIDTH / hidden_size), MOST_RATE), 4)
