@@ -123,6 +123,21 @@ def test_a_budget_decides_the_steps() -> None:
     assert 1 <= short.training.steps < long.training.steps
 
 
+def test_little_time_means_fewer_evaluations_but_none_of_a_few_characters() -> None:
+    text = TEXT * 500
+    short, _ = planned(text, budget=2, hidden_size=64)
+    long, _ = planned(text, budget=200, hidden_size=64)
+    by_steps, _ = planned(text, steps=50, hidden_size=64)
+    assert short.training.eval_chars >= 4096
+    assert long.training.eval_chars > short.training.eval_chars
+    assert by_steps.training.eval_chars >= 4096
+    assert _evaluations(short) < _evaluations(long) == _evaluations(by_steps) == 10
+
+
+def _evaluations(plan: Plan) -> int:
+    return round(plan.training.steps / plan.training.eval_every)
+
+
 def test_a_small_text_is_not_read_for_ever() -> None:
     plan, _ = planned(TEXT[:2000], budget=60, hidden_size=16)
     training = plan.training

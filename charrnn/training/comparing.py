@@ -18,7 +18,6 @@ from charrnn.training.planning import make_plan
 from charrnn.training.terms import EVALUATIONS
 from charrnn.training.timing import median_seconds
 
-LEAST_EVAL_CHARS = 4096
 TIMING_S = 0.2
 """For timing the engines on one cell."""
 
@@ -41,14 +40,12 @@ def make_plans(
     for one in requests:
         plan, notes = make_plan(one, corpus, corpus_plan, lambda: 0.0)
         plans.append(plan)
-    return _aligned(plans, request.shared, len(corpus.split("validation"))), notes
+    return _aligned(plans, request.shared), notes
 
 
-def _aligned(plans: Sequence[Plan], shared: TrainingRequest, validation: int) -> list[Plan]:
+def _aligned(plans: Sequence[Plan], shared: TrainingRequest) -> list[Plan]:
     """The plans with evaluations that read the same: what the slowest cell has time for."""
     evaluated = min(plan.training.eval_chars for plan in plans)
-    if shared.eval_chars is None:
-        evaluated = min(validation, max(LEAST_EVAL_CHARS, evaluated))
     final = min(plan.final_chars for plan in plans)
     judged = min(plan.precision_chars for plan in plans)
     aligned = []

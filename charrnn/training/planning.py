@@ -41,6 +41,9 @@ from charrnn.training.timing import mean_seconds, median_seconds
 from charrnn.training.trainer import Trainer
 
 EVALUATIONS = 10
+"""While training, at most."""
+LEAST_EVAL_CHARS = 4096
+"""Of an evaluation: fewer characters could not tell which model is the best, or when to stop."""
 REPORTS = 400
 EVALUATION_SHARE = 0.03
 """Of the budget, for all evaluations during training together."""
@@ -108,13 +111,12 @@ def make_plan(
     if budget is not None:
         left = budget * (1 - EVALUATION_SHARE) - elapsed() - final_s - EXIT_S
         steps, reasons["steps"] = _steps_in_time(left, speeds, machine)
-    eval_s = EVALUATION_SHARE * steps * speeds.step_s / EVALUATIONS
-    eval_chars = int(eval_s * speeds.eval_chars_per_s) - CHUNK * STREAMS
+    evaluations, eval_chars = _evaluations(request, steps * speeds.step_s, speeds)
     training = replace(
         training,
         steps=steps,
-        eval_every=request.eval_every or -(-steps // EVALUATIONS),
-        eval_chars=min(validation, request.eval_chars or max(STREAMS, eval_chars)),
+        eval_every=request.eval_every or -(-steps // evaluations),
+        eval_chars=min(validation, eval_chars),
         report_every=max(1, steps // REPORTS),
     )
     plan = Plan(
@@ -194,6 +196,19 @@ def _steps_in_time(left: float, speeds: Speeds, machine: "_Machine") -> tuple[in
             f"{MOST_EPOCHS:g} readings: more of so small a text would be learned by heart",
         )
     return steps, f"fill the budget at {1000 * speeds.step_s:.3g} ms each"
+
+
+def _evaluations(request: TrainingRequest, training_s: float, speeds: Speeds) -> tuple[int, int]:
+    """(how many, characters of each): what their share of the time holds, rather few than short.
+
+    Where no budget decides there are always as many, however long they take.
+    """
+    warm_up = CHUNK * STREAMS
+    characters = int(EVALUATION_SHARE * training_s * speeds.eval_chars_per_s)
+    number = EVALUATIONS
+    if request.steps is None and request.epochs is None:
+        number = max(1, min(number, characters // (warm_up + LEAST_EVAL_CHARS)))
+    return number, request.eval_chars or max(LEAST_EVAL_CHARS, characters // number - warm_up)
 
 
 def _final_evaluation(validation: int, budget: float | None, speeds: Speeds) -> tuple[int, float]:
