@@ -11,7 +11,7 @@ from charrnn.errors import RunError, UsageError
 from charrnn.model.config import ModelConfig
 from charrnn.training.plan import CorpusPlan, Plan, TrainingRequest
 from charrnn.training.planning import make_plan
-from charrnn.training.recipe import MOST_EPOCHS
+from charrnn.training.recipe import MOST_EPOCHS, choose_dropout
 from tests.conftest import TEXT
 
 
@@ -136,6 +136,15 @@ def test_little_time_means_fewer_evaluations_but_none_of_a_few_characters() -> N
 
 def _evaluations(plan: Plan) -> int:
     return round(plan.training.steps / plan.training.eval_every)
+
+
+def test_dropout_fits_the_readings_that_the_plan_has() -> None:
+    text = (TEXT * 1000)[:300_000]
+    plan, _ = planned(text, budget=3, hidden_size=32)
+    training = plan.training
+    characters = training.steps * training.batch_size * training.seq_len
+    readings = characters / (0.9 * len(text))
+    assert plan.model.dropout == pytest.approx(choose_dropout(readings), abs=0.011)
 
 
 def test_a_small_text_is_not_read_for_ever() -> None:

@@ -111,6 +111,9 @@ def make_plan(
     if budget is not None:
         left = budget * (1 - EVALUATION_SHARE) - elapsed() - final_s - EXIT_S
         steps, reasons["steps"] = _steps_in_time(left, speeds, machine)
+    readings = steps / machine.per_epoch
+    model = _dropping(request, model, readings)
+    reasons["dropout"] = reasons["weight_drop"] = f"the text is read about {readings:.2g} times"
     evaluations, eval_chars = _evaluations(request, steps * speeds.step_s, speeds)
     training = replace(
         training,
@@ -153,22 +156,27 @@ def _choose(
     if request.hidden_size is None:
         width, reasons["hidden_size"] = choose_width(model, chars_in_time)
         model = replace(model, hidden_size=width)
-    epochs = chars_in_time(model) / num_ids
-    if request.dropout is None:
-        model = replace(model, dropout=choose_dropout(epochs))
-    if request.weight_drop is None:
-        model = replace(model, weight_drop=choose_weight_drop(epochs, model.cell))
+    # The readings are a first guess: what is timed next must drop as the run will.
+    model = _dropping(request, model, chars_in_time(model) / num_ids)
     if request.weight_decay is None:
         decay = choose_decay(machine.per_epoch, optimizer.optimizer)
         optimizer = replace(optimizer, weight_decay=decay)
     if request.lr is None:
         optimizer = replace(optimizer, lr=choose_rate(model.hidden_size, optimizer.optimizer))
-    reasons["dropout"] = reasons["weight_drop"] = f"the text is read about {epochs:.2g} times"
     reasons["weight_decay"] = f"a reading has {machine.per_epoch:,} steps"
     reasons["lr"] = f"for {model.hidden_size} units"
     if optimizer.optimizer == "sgd":
         reasons["lr"] = reasons["weight_decay"] = "for sgd"
     return model, optimizer, reasons
+
+
+def _dropping(request: TrainingRequest, model: ModelConfig, readings: float) -> ModelConfig:
+    """`model`, dropping what one that reads its text so often should, unless that is given."""
+    if request.dropout is None:
+        model = replace(model, dropout=choose_dropout(readings))
+    if request.weight_drop is None:
+        model = replace(model, weight_drop=choose_weight_drop(readings, model.cell))
+    return model
 
 
 def _given(request: TrainingRequest) -> dict[str, str]:

@@ -13,7 +13,7 @@ from charrnn.training.config import OptimizerName, TrainingConfig
 
 WIDTHS = (64, 96, 128, 192, 256, 384, 512, 768, 1024)
 """Hidden sizes to choose from."""
-CHARS_PER_PARAMETER = 4.0
+CHARS_PER_PARAMETER = 8.0
 """A width pays if the model reads this many characters for each of its parameters."""
 MOST_EPOCHS = 40.0
 """Further readings of a text teach nothing that holds for another one, whatever is dropped."""
