@@ -41,26 +41,26 @@ def test_more_time_never_makes_a_model_narrower() -> None:
     assert (widths[0], widths[-1]) == (WIDTHS[0], WIDTHS[-1])
 
 
-def test_the_more_often_a_text_is_read_the_more_is_dropped() -> None:
+def test_the_easier_a_text_is_learned_by_heart_the_more_is_dropped() -> None:
     readings = (0.1, 2, 5, 10, 20, 50, 1e6)
-    for values in (
-        [choose_dropout(epochs) for epochs in readings],
-        [choose_weight_drop(epochs, "gru") for epochs in readings],
-    ):
+    often = [choose_dropout(each, 2.0) for each in readings]
+    wide = [choose_dropout(20, parameters_per_char) for parameters_per_char in (0.01, 0.5, 2, 9)]
+    for values in (often, wide):
         assert values == sorted(values)
-        assert values[0] < values[-1] <= 0.5
-    assert choose_weight_drop(0.1, "gru") == 0
-    assert choose_dropout(0.1) > 0
+        assert 0 < values[0] < values[-1] <= 0.5
+
+
+def test_recurrent_weights_are_dropped_once_much_else_is() -> None:
+    drops = [choose_weight_drop(dropout, "gru") for dropout in (0.0, 0.05, 0.2, 0.4)]
+    assert drops == sorted(drops)
+    assert drops[0] == drops[1] == 0 < drops[2] < 0.2
+    assert choose_weight_drop(0.4, "irnn") == choose_weight_drop(0.4, "bow") == 0
 
 
 def test_a_little_more_reading_changes_little() -> None:
     """Where a machine's speed decides, the same command should do about the same twice."""
-    for epochs in np.geomspace(0.1, 100, 500):
-        assert abs(choose_dropout(1.2 * epochs) - choose_dropout(epochs)) < 0.05
-
-
-def test_of_an_identity_and_of_no_matrix_nothing_is_dropped() -> None:
-    assert choose_weight_drop(20, "irnn") == choose_weight_drop(20, "bow") == 0
+    for readings in np.geomspace(0.1, 100, 500):
+        assert abs(choose_dropout(1.2 * readings, 2.0) - choose_dropout(readings, 2.0)) < 0.05
 
 
 def test_weights_of_a_small_text_decay_in_as_many_readings_as_those_of_a_larger_one() -> None:

@@ -9,8 +9,9 @@ from charrnn.corpus.encoded import EncodedCorpus, SplitConfig
 from charrnn.corpus.text import TextConfig
 from charrnn.errors import RunError, UsageError
 from charrnn.model.config import ModelConfig
+from charrnn.training import planning
 from charrnn.training.plan import CorpusPlan, Plan, TrainingRequest
-from charrnn.training.planning import make_plan
+from charrnn.training.planning import Speeds, make_plan
 from charrnn.training.recipe import MOST_EPOCHS, choose_dropout
 from tests.conftest import TEXT
 
@@ -138,13 +139,19 @@ def _evaluations(plan: Plan) -> int:
     return round(plan.training.steps / plan.training.eval_every)
 
 
-def test_dropout_fits_the_readings_that_the_plan_has() -> None:
+def test_dropout_fits_the_readings_of_the_plan_not_of_the_first_guess(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    quick = (("reference", "fp32"), Speeds(step_s=0.001, eval_chars_per_s=1e6))
+    monkeypatch.setattr(planning._Machine, "calibrate", lambda *_: quick)
     text = (TEXT * 1000)[:300_000]
-    plan, _ = planned(text, budget=3, hidden_size=32)
+    plan, _ = planned(text, budget=10, hidden_size=512)
     training = plan.training
-    characters = training.steps * training.batch_size * training.seq_len
-    readings = characters / (0.9 * len(text))
-    assert plan.model.dropout == pytest.approx(choose_dropout(readings), abs=0.011)
+    readings = training.steps * training.batch_size * training.seq_len / 270_000
+    assert 20 < readings < MOST_EPOCHS
+    expected = choose_dropout(readings, plan.model.num_parameters() / 270_000)
+    assert plan.model.dropout == pytest.approx(expected, abs=0.011)
+    assert expected > choose_dropout(readings / 2, plan.model.num_parameters() / 270_000)
 
 
 def test_a_small_text_is_not_read_for_ever() -> None:

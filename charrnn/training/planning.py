@@ -112,8 +112,8 @@ def make_plan(
         left = budget * (1 - EVALUATION_SHARE) - elapsed() - final_s - EXIT_S
         steps, reasons["steps"] = _steps_in_time(left, speeds, machine)
     readings = steps / machine.per_epoch
-    model = _dropping(request, model, readings)
-    reasons["dropout"] = reasons["weight_drop"] = f"the text is read about {readings:.2g} times"
+    model, why = _dropping(request, model, readings, len(train))
+    reasons["dropout"] = reasons["weight_drop"] = why
     evaluations, eval_chars = _evaluations(request, steps * speeds.step_s, speeds)
     training = replace(
         training,
@@ -157,7 +157,7 @@ def _choose(
         width, reasons["hidden_size"] = choose_width(model, chars_in_time)
         model = replace(model, hidden_size=width)
     # The readings are a first guess: what is timed next must drop as the run will.
-    model = _dropping(request, model, chars_in_time(model) / num_ids)
+    model, _ = _dropping(request, model, chars_in_time(model) / num_ids, num_ids)
     if request.weight_decay is None:
         decay = choose_decay(machine.per_epoch, optimizer.optimizer)
         optimizer = replace(optimizer, weight_decay=decay)
@@ -170,13 +170,17 @@ def _choose(
     return model, optimizer, reasons
 
 
-def _dropping(request: TrainingRequest, model: ModelConfig, readings: float) -> ModelConfig:
-    """`model`, dropping what one that reads its text so often should, unless that is given."""
+def _dropping(
+    request: TrainingRequest, model: ModelConfig, readings: float, num_ids: int
+) -> tuple[ModelConfig, str]:
+    """(`model`, dropping what one that reads so much of its text so often should; why)."""
+    per_char = model.num_parameters() / num_ids
+    dropout = choose_dropout(readings, per_char)
     if request.dropout is None:
-        model = replace(model, dropout=choose_dropout(readings))
+        model = replace(model, dropout=dropout)
     if request.weight_drop is None:
-        model = replace(model, weight_drop=choose_weight_drop(readings, model.cell))
-    return model
+        model = replace(model, weight_drop=choose_weight_drop(dropout, model.cell))
+    return model, f"the text is read {readings:.2g} times, by {per_char:.2g} parameters a character"
 
 
 def _given(request: TrainingRequest) -> dict[str, str]:

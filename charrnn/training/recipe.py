@@ -13,14 +13,16 @@ from charrnn.training.config import OptimizerName, TrainingConfig
 
 WIDTHS = (64, 96, 128, 192, 256, 384, 512, 768, 1024)
 """Hidden sizes to choose from."""
-CHARS_PER_PARAMETER = 8.0
+CHARS_PER_PARAMETER = 6.0
 """A width pays if the model reads this many characters for each of its parameters."""
 MOST_EPOCHS = 40.0
 """Further readings of a text teach nothing that holds for another one, whatever is dropped."""
 
 LEAST_DROPOUT, MOST_DROPOUT = 0.05, 0.4
-UNDROPPED_EPOCHS = 2.5
-"""From here on each doubling of the epochs adds 0.1 to the dropout."""
+UNDROPPED_READINGS = 2.5
+"""From here on each doubling of the readings adds 0.1 to the dropout."""
+DROPOUT_OF_PARAMETERS = 0.2
+"""At most so much for each parameter that the model has for a character of the text."""
 WEIGHT_DROP_BELOW = 0.1
 """So much less of the recurrent weights is dropped than of the units."""
 
@@ -68,21 +70,25 @@ def choose_width(
     return chosen, why
 
 
-def choose_dropout(epochs: float) -> float:
-    """Of the units, in a run that reads its text `epochs` times: it must not learn it by heart."""
-    dropout = 0.1 * math.log2(max(epochs, UNDROPPED_EPOCHS) / UNDROPPED_EPOCHS)
-    return round(min(max(LEAST_DROPOUT, dropout), MOST_DROPOUT), 2)
+def choose_dropout(readings: float, parameters_per_char: float) -> float:
+    """Of the units, in a run that reads its text `readings` times: it must not learn it by heart.
+
+    A model with few parameters for each of the text's characters cannot, and needs all it has.
+    """
+    often = 0.1 * math.log2(max(readings, UNDROPPED_READINGS) / UNDROPPED_READINGS)
+    most = min(DROPOUT_OF_PARAMETERS * parameters_per_char, MOST_DROPOUT)
+    return round(max(LEAST_DROPOUT, min(often, most)), 2)
 
 
-def choose_weight_drop(epochs: float, cell: CellName) -> float:
-    """Of the recurrent weights, if the cell has any that can be dropped.
+def choose_weight_drop(dropout: float, cell: CellName) -> float:
+    """Of the recurrent weights beside so much `dropout`, if the cell has any that can be dropped.
 
     Of an identity none are: what is kept is scaled up, and a state that is multiplied by more than
     1 at each step is lost within a window.
     """
     if CELLS[cell].identity or not CELLS[cell].recurrent_shapes(1):
         return 0.0
-    return round(max(0.0, choose_dropout(epochs) - WEIGHT_DROP_BELOW), 2)
+    return round(max(0.0, dropout - WEIGHT_DROP_BELOW), 2)
 
 
 def choose_decay(steps_per_epoch: int, optimizer: OptimizerName = "adamw") -> float:
