@@ -256,7 +256,7 @@ def _window(plan: Plan) -> str:
     trained_on = corpus.num_symbols * (1 - corpus.splits.val_frac - corpus.splits.test_frac)
     return (
         f"{training.batch_size} streams x {training.seq_len} characters, "
-        f"{read / trained_on:.2g} readings"
+        f"{read / trained_on:.3g} readings"
     )
 
 

@@ -180,7 +180,7 @@ def _dropping(
         model = replace(model, dropout=dropout)
     if request.weight_drop is None:
         model = replace(model, weight_drop=choose_weight_drop(dropout, model.cell))
-    return model, f"the text is read {readings:.2g} times, by {per_char:.2g} parameters a character"
+    return model, f"the text is read {readings:.3g} times, by {per_char:.3g} parameters a character"
 
 
 def _given(request: TrainingRequest) -> dict[str, str]:
