@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -14,6 +15,10 @@ from charrnn.vocabulary import Vocabulary
 
 # Tests run beside each other and beside other work: threads that spin would hold each other up.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+# Run in the background or by nohup, the tests ignore these, and so would all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 

@@ -7,6 +7,7 @@ import re
 import select
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -211,13 +212,15 @@ def test_an_interrupt_stops_the_text_and_not_the_prompt(prose: str, tmp_path: Pa
         """Press the keys, and again if nothing happens for a while, until `pattern` is seen."""
         nonlocal seen
         os.write(terminal, press)
-        for _ in range(15):
-            while select.select([terminal], [], [], 2)[0]:
-                seen += os.read(terminal, 4096)
-                if re.search(pattern, seen):
-                    seen = b""
-                    return
-            os.write(terminal, press)
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            if not select.select([terminal], [], [], 2)[0]:
+                os.write(terminal, press)
+                continue
+            seen += os.read(terminal, 4096)
+            if re.search(pattern, seen):
+                seen = b""
+                return
         raise AssertionError(f"nothing came after {seen[-200:]!r}")
 
     read_until(rb"> $")
