@@ -28,7 +28,7 @@ WEIGHT_DROP_BELOW = 0.1
 
 LEAST_DECAY, MOST_DECAY = 0.05, 0.3
 DECAY_OF_EPOCH = 48.0
-"""An epoch's steps share so much decay: at the rates below, the weights forget in three epochs."""
+"""An epoch's steps share so much decay: at LEAST_RATE the weights forget in three epochs."""
 
 RATE_OF_WIDTH = 3.0
 """A model's units share so much learning rate: twice as wide, half as fast."""
