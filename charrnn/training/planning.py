@@ -220,7 +220,8 @@ def _evaluations(request: TrainingRequest, training_s: float, speeds: Speeds) ->
     number = EVALUATIONS
     if request.steps is None and request.epochs is None:
         number = max(1, min(number, characters // (warm_up + LEAST_EVAL_CHARS)))
-    return number, request.eval_chars or max(LEAST_EVAL_CHARS, characters // number - warm_up)
+    each = max(LEAST_EVAL_CHARS, characters // EVALUATIONS - warm_up)
+    return number, request.eval_chars or each
 
 
 def _final_evaluation(validation: int, budget: float | None, speeds: Speeds) -> tuple[int, float]:
