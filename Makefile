@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-NATIVE := charrnn/engines/native
+NATIVE := charrnn/native
 SANITIZED := build/native-sanitized
 EMULATED := build/native-emulated
 

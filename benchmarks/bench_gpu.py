@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from charrnn.engines.choice import Kind, candidates, make_engine
+from charrnn.engines.selection import Kind, candidates, make_engine
 from charrnn.model.cells import CELLS, CellName
-from charrnn.model.char_rnn import CharRNN
 from charrnn.model.config import ModelConfig
-from charrnn.training.config import OptimizerConfig, TrainingConfig
+from charrnn.plan.config import OptimizerConfig, TrainingConfig
+from charrnn.training.char_rnn import CharRNN
 from charrnn.training.timing import median_seconds
 from charrnn.training.trainer import Trainer
 

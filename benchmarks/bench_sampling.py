@@ -30,19 +30,21 @@ import torch  # noqa: E402
 from bench_training import processor  # noqa: E402
 from torch import nn  # noqa: E402
 
-from charrnn import checkpoint  # noqa: E402
-from charrnn.checkpoint import Checkpoint, CorpusRecord, Losses  # noqa: E402
-from charrnn.engines import _native  # noqa: E402
-from charrnn.engines.config import SAMPLING_PRECISIONS, default_threads  # noqa: E402
+from charrnn.corpus.vocabulary import Vocabulary  # noqa: E402
+from charrnn.inference.native_network import NativeNetwork  # noqa: E402
+from charrnn.inference.scoring import read_carried  # noqa: E402
+from charrnn.inference.threads import BYTES_OF_WEIGHT, default_threads  # noqa: E402
+from charrnn.model import checkpoint  # noqa: E402
+from charrnn.model.checkpoint import Checkpoint, CorpusRecord, Losses  # noqa: E402
 from charrnn.model.config import ModelConfig  # noqa: E402
-from charrnn.native_inference import BYTES_OF_WEIGHT, NativeNetwork  # noqa: E402
+from charrnn.model.precision import SAMPLING_PRECISIONS  # noqa: E402
+from charrnn.native import _native  # noqa: E402
 from charrnn.sampling.automaton import Automaton  # noqa: E402
 from charrnn.sampling.config import SamplingConfig  # noqa: E402
-from charrnn.sampling.generator import Place, make_writer  # noqa: E402
 from charrnn.sampling.limits import make_automaton  # noqa: E402
-from charrnn.scoring import read_carried  # noqa: E402
+from charrnn.sampling.place import Place  # noqa: E402
+from charrnn.sampling.writers import make_writer  # noqa: E402
 from charrnn.training.timing import median_seconds  # noqa: E402
-from charrnn.vocabulary import Vocabulary  # noqa: E402
 
 VOCABULARY, EMBEDDING = 65, 64
 SHAPES = ((2, 128), (1, 512), (3, 512))

@@ -24,12 +24,12 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
-from charrnn.engines import _native  # noqa: E402
-from charrnn.engines.choice import candidates  # noqa: E402
-from charrnn.engines.config import default_threads  # noqa: E402
+from charrnn.engines.selection import candidates  # noqa: E402
+from charrnn.inference.threads import default_threads  # noqa: E402
 from charrnn.model.cells import CELLS, CellName  # noqa: E402
 from charrnn.model.config import ModelConfig  # noqa: E402
-from charrnn.training.config import OptimizerConfig, TrainingConfig  # noqa: E402
+from charrnn.native import _native  # noqa: E402
+from charrnn.plan.config import OptimizerConfig, TrainingConfig  # noqa: E402
 from charrnn.training.timing import median_seconds  # noqa: E402
 from charrnn.training.trainer import Trainer  # noqa: E402
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from charrnn.api import compare, evaluate, resume, train
+    from charrnn.corpus.vocabulary import Vocabulary
     from charrnn.errors import CharRNNError
-    from charrnn.trained import Model, load
-    from charrnn.vocabulary import Vocabulary
+    from charrnn.sampling.trained_model import Model, load
 
 __all__ = [
     "CharRNNError",
@@ -30,9 +30,9 @@ __all__ = [
 
 _HOMES = {
     "CharRNNError": "charrnn.errors",
-    "Model": "charrnn.trained",
-    "Vocabulary": "charrnn.vocabulary",
-    "load": "charrnn.trained",
+    "Model": "charrnn.sampling.trained_model",
+    "Vocabulary": "charrnn.corpus.vocabulary",
+    "load": "charrnn.sampling.trained_model",
 }
 
 

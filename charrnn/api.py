@@ -8,7 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from charrnn import run_folder, scoring, sealed_file
+from charrnn.comparison.curves import Curve, read_curve
+from charrnn.comparison.request import ComparisonRequest
+from charrnn.comparison.result import CellResult, Comparison
+from charrnn.comparison.shared_defaults import BUDGET_S, Terms
 from charrnn.corpus import ids_file, source
 from charrnn.corpus.catalogue import find_entry
 from charrnn.corpus.encoded import MIN_SPLIT, EncodedCorpus, SplitConfig, SplitName
@@ -16,16 +19,16 @@ from charrnn.corpus.progress import Note, Report, silent
 from charrnn.corpus.reading import Reading, read_sources
 from charrnn.corpus.source import Source
 from charrnn.errors import CharRNNError, CorpusError, RunError, UsageError
+from charrnn.files import atomic, run_folder
+from charrnn.files.run_folder import RunFolder
+from charrnn.inference import scoring
+from charrnn.inference.scoring import Evaluation
 from charrnn.model.cells import CELLS
-from charrnn.run_folder import RunFolder
-from charrnn.scoring import Evaluation
-from charrnn.trained import Model, load
-from charrnn.training.comparison import CellResult, Comparison, ComparisonRequest
-from charrnn.training.curves import Curve, read_curve
-from charrnn.training.events import Event, RunFinished, StopRequest
-from charrnn.training.fine_tuning import REASON, TAKEN, Start
-from charrnn.training.plan import CorpusPlan, Plan, TrainingRequest
-from charrnn.training.terms import BUDGET_S, Terms
+from charrnn.plan.fine_tuning import REASON, TAKEN, Start
+from charrnn.plan.plan import CorpusPlan, Plan
+from charrnn.plan.request import TrainingRequest
+from charrnn.runs.events import Event, RunFinished, StopRequest
+from charrnn.sampling.trained_model import Model, load
 
 if TYPE_CHECKING:
     from charrnn.corpus.statistics import Statistics
@@ -192,7 +195,7 @@ def compare(
     reading = read_sources(sources, request.shared.text_config(), report=report, stdin=stdin)
     encoded = _encoded(reading, sources, request.shared)
 
-    from charrnn.training.comparing import make_plans
+    from charrnn.training.comparison_plans import make_plans
 
     report(Note(f"measuring this machine for {', '.join(request.cells)} ..."))
     corpus_plan = _corpus_plan(request.shared, arguments, sources, encoded)
@@ -263,7 +266,7 @@ def _planned(
     clock: Clock,
 ) -> tuple[Plan, tuple[str, ...]]:
     """The plan and notes for the user. Imports torch."""
-    from charrnn.training.planning import make_plan
+    from charrnn.training.calibration import make_plan
 
     corpus_plan = _corpus_plan(request, arguments, sources, encoded)
     return make_plan(request, encoded, corpus_plan, clock)
@@ -327,7 +330,7 @@ def _write_plan(plan: Plan, corpus: EncodedCorpus, folder: RunFolder, *, with_id
     try:
         if with_ids:
             _keep_ids(corpus, folder)
-        sealed_file.write_atomically(folder.plan, plan.to_json().encode())
+        atomic.write_atomically(folder.plan, plan.to_json().encode())
     except CharRNNError:
         with suppress(OSError):
             folder.clear()

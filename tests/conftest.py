@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from charrnn import checkpoint
-from charrnn.checkpoint import Checkpoint, CorpusRecord, Losses
+from charrnn.corpus.vocabulary import Vocabulary
+from charrnn.model import checkpoint
+from charrnn.model.checkpoint import Checkpoint, CorpusRecord, Losses
 from charrnn.model.config import ModelConfig
-from charrnn.vocabulary import Vocabulary
 
 # Tests run beside each other and beside other work: threads that spin would hold each other up.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")

@@ -24,18 +24,19 @@ from typing import Any
 
 import numpy as np
 
-from charrnn import checkpoint, sealed_file
 from charrnn.cli import info
 from charrnn.corpus import ids_file
 from charrnn.corpus.encoded import EncodedCorpus, SplitConfig
+from charrnn.corpus.vocabulary import Vocabulary
 from charrnn.errors import CharRNNError
+from charrnn.files import sealed_file
+from charrnn.model import checkpoint
 from charrnn.model.config import ModelConfig
-from charrnn.trained import Model
-from charrnn.training import saves
-from charrnn.training.config import OptimizerConfig, TrainingConfig
-from charrnn.training.saves import Best, Machine, RunState, Saved
+from charrnn.plan.config import OptimizerConfig, TrainingConfig
+from charrnn.runs import saves
+from charrnn.runs.saves import Best, Machine, RunState, Saved
+from charrnn.sampling.trained_model import Model
 from charrnn.training.trainer import Trainer
-from charrnn.vocabulary import Vocabulary
 from tests.conftest import random_checkpoint
 
 MOST_BYTES = 500 << 20

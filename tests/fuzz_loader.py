@@ -15,11 +15,12 @@ from types import FunctionType
 
 import atheris
 
-from charrnn import checkpoint, sealed_file, typed_json, vocabulary
-from charrnn.corpus import encoded, ids_file
+from charrnn.corpus import encoded, ids_file, vocabulary
 from charrnn.errors import CharRNNError
-from charrnn.model import config
-from charrnn.training import saves, trainer
+from charrnn.files import sealed_file, typed_json
+from charrnn.model import checkpoint, config
+from charrnn.runs import saves
+from charrnn.training import trainer
 from tests.fuzz_files import Subject, make_subjects, reseal
 
 READERS = [

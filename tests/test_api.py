@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 import charrnn
-from charrnn import sealed_file
-from charrnn.engines.config import ENGINE_CELLS, SAMPLING_PRECISIONS
 from charrnn.errors import CorpusError, RunError, UsageError, VocabularyError
+from charrnn.files import sealed_file
+from charrnn.inference.scoring import score_carried
 from charrnn.model.cells import CELLS, CellName
-from charrnn.sampling import saved_state
-from charrnn.scoring import score_carried
-from charrnn.training.events import (
+from charrnn.model.precision import SAMPLING_PRECISIONS
+from charrnn.plan.engines import ENGINE_CELLS
+from charrnn.runs.events import (
     EvalReport,
     Event,
     PaceChanged,
@@ -28,6 +28,7 @@ from charrnn.training.events import (
     StepReport,
     StopRequest,
 )
+from charrnn.sampling import saved_state
 from charrnn.training.trainer import Trainer
 from tests.conftest import TEXT
 
@@ -312,7 +313,7 @@ def test_calibration_uses_up_no_randomness(
     fixed = {"steps": 12, "eval_every": 12, "engine": "torch", "precision": "fp32", **SMALL}
     without = charrnn.train(text_file, name="without", eval_chars=64, **fixed)
     models = [charrnn.train(text_file, name="short", **fixed)]
-    monkeypatch.setattr("charrnn.training.planning.STEPS_CALIBRATION_S", 1.5)
+    monkeypatch.setattr("charrnn.training.calibration.STEPS_CALIBRATION_S", 1.5)
     models.append(charrnn.train(text_file, name="long", **fixed))
     for name, weights in without.checkpoint.weights.items():
         assert all(np.array_equal(weights, model.checkpoint.weights[name]) for model in models)

@@ -4,10 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from charrnn import checkpoint, sealed_file
-from charrnn.checkpoint import Losses
 from charrnn.errors import CheckpointError
+from charrnn.files import sealed_file
+from charrnn.model import checkpoint
 from charrnn.model.cells import CELLS, CellName
+from charrnn.model.checkpoint import Losses
 from charrnn.model.config import ModelConfig
 from tests.conftest import random_checkpoint
 

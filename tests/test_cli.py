@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from charrnn import checkpoint
 from charrnn.cli.interrupts import Interrupts
-from charrnn.training.events import StopRequest
+from charrnn.model import checkpoint
+from charrnn.runs.events import StopRequest
 from tests.conftest import TEXT, Run
 
 SMALL = ["--hidden-size", "16", "--batch-size", "4", "--seq-len", "16"]
@@ -356,7 +356,7 @@ def test_the_text_is_the_same_on_every_instruction_set_and_without_the_native_li
         assert cli(*arguments, environment={"CHARRNN_ISA": isa}).stdout == expected
     program = (
         "import sys\n"
-        "sys.modules['charrnn.engines._native'] = None\n"
+        "sys.modules['charrnn.native._native'] = None\n"
         "from charrnn.cli.main import main\n"
         "main()\n"
     )

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from charrnn import checkpoint
+from charrnn.comparison.request import ComparisonRequest, nearest_width
 from charrnn.errors import UsageError
+from charrnn.files.run_folder import RunFolder
+from charrnn.model import checkpoint
 from charrnn.model.cells import CELLS
 from charrnn.model.config import ModelConfig
-from charrnn.run_folder import RunFolder
-from charrnn.training.comparison import ComparisonRequest, nearest_width
-from charrnn.training.plan import TrainingRequest
+from charrnn.plan.request import TrainingRequest
 from tests.conftest import Run
 
 SMALL = ["--parameters", "3k", "--embedding-size", "6", "--batch-size", "4", "--seq-len", "16"]

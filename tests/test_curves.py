@@ -9,15 +9,15 @@ from xml.etree import ElementTree
 
 import pytest
 
-from charrnn import plotting
+from charrnn.comparison import picture
+from charrnn.comparison.curves import Curve, Point, read_curve
 from charrnn.corpus.encoded import SplitConfig
 from charrnn.corpus.text import TextConfig
 from charrnn.errors import CharRNNError, RunError, UsageError
+from charrnn.files.run_folder import RunFolder
 from charrnn.model.config import ModelConfig
-from charrnn.run_folder import RunFolder
-from charrnn.training.config import OptimizerConfig, TrainingConfig
-from charrnn.training.curves import Curve, Point, read_curve
-from charrnn.training.plan import CorpusPlan, Plan
+from charrnn.plan.config import OptimizerConfig, TrainingConfig
+from charrnn.plan.plan import CorpusPlan, Plan
 
 BITS = math.log(2)
 
@@ -124,7 +124,7 @@ def test_between_evaluations_a_curve_is_straight_over_the_logarithm() -> None:
 
 
 def test_the_picture_has_every_point_of_every_curve_in_both_panels() -> None:
-    by_characters, by_seconds = plotting.figure(CURVES, "title").axes
+    by_characters, by_seconds = picture.figure(CURVES, "title").axes
     for panel, places in (
         (by_characters, [[100, 200, 800], [50, 300]]),
         (by_seconds, [[2.0, 8.0, 9.0], [1.0, 30.0]]),
@@ -142,9 +142,9 @@ def test_the_picture_has_every_point_of_every_curve_in_both_panels() -> None:
 
 
 def test_a_picture_is_a_file_of_its_kind(tmp_path: Path) -> None:
-    plotting.draw(CURVES, "<title> & more", tmp_path / "a.png")
+    picture.draw(CURVES, "<title> & more", tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
-    plotting.draw(CURVES, "<title> & more", tmp_path / "a.svg")
+    picture.draw(CURVES, "<title> & more", tmp_path / "a.svg")
     assert ElementTree.parse(tmp_path / "a.svg").getroot().tag.endswith("svg")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "a.svg"]
 
@@ -152,11 +152,11 @@ def test_a_picture_is_a_file_of_its_kind(tmp_path: Path) -> None:
 def test_where_no_picture_can_go_is_said_before_any_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plotting.check_target(tmp_path / "a.png")
+    picture.check_target(tmp_path / "a.png")
     with pytest.raises(UsageError, match=r"a\.jpg.* must end in \.png or \.svg"):
-        plotting.check_target(tmp_path / "a.jpg")
+        picture.check_target(tmp_path / "a.jpg")
     with pytest.raises(UsageError, match="there is no folder"):
-        plotting.check_target(tmp_path / "none" / "a.png")
+        picture.check_target(tmp_path / "none" / "a.png")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(CharRNNError, match=r"pip install 'charrnn\[plot\]'"):
-        plotting.check_target(tmp_path / "a.png")
+        picture.check_target(tmp_path / "a.png")

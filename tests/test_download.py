@@ -321,7 +321,7 @@ def test_one_of_two_fetchers_waits(server: Server, monkeypatch: pytest.MonkeyPat
     thread = threading.Thread(
         target=lambda: download.download(entry(), Path("corpora").resolve(), report)
     )
-    with download.held(cache / "fetching", "", silent):
+    with download.held(cache / "fetching"):
         thread.start()
         assert waiting.wait(20)
         assert server.asked == []

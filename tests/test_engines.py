@@ -7,15 +7,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from charrnn.engines import choice
-from charrnn.engines.config import ENGINE_CELLS, EngineName, Precision
+from charrnn import native
+from charrnn.corpus.vocabulary import Vocabulary
+from charrnn.engines import selection
 from charrnn.engines.interface import Engine, LayerWeights, input_table
 from charrnn.engines.reference import ReferenceEngine
 from charrnn.errors import UsageError
 from charrnn.model.cells import CELLS, CellName
-from charrnn.model.char_rnn import CharRNN
 from charrnn.model.config import ModelConfig
-from charrnn.vocabulary import Vocabulary
+from charrnn.model.precision import Precision
+from charrnn.plan.engines import ENGINE_CELLS, EngineName
+from charrnn.training.char_rnn import CharRNN
 
 T, B, V, H, E = 6, 3, 7, 5, 4
 MODULES: dict[CellName, Any] = {
@@ -78,7 +80,7 @@ def test_fast_engines_agree_with_the_reference(
     expected = outputs_and_gradients(exact, ReferenceEngine(), masks)
     tolerances: dict[Precision, float] = {"fp32": 1e-5, "bf16": 0.05}
     for precision, tolerance in tolerances.items():
-        found = outputs_and_gradients(model, choice.make_engine(engine, precision, 2), masks)
+        found = outputs_and_gradients(model, selection.make_engine(engine, precision, 2), masks)
         for one, other in zip(found, expected, strict=True):
             assert one.dtype == torch.float32
             assert distance(one, other) < tolerance
@@ -118,7 +120,7 @@ def test_the_lookup_is_the_one_hot_product(embedding_size: int) -> None:
 def test_the_carried_state_continues_the_window(name: EngineName, cell: CellName) -> None:
     model = make_model(cell, E)
     ids, _ = ids_and_masks()
-    engine = choice.make_engine(name, "fp32", threads=1)
+    engine = selection.make_engine(name, "fp32", threads=1)
     whole, end = model(ids, model.initial_state(B), engine)
     first, state = model(ids[:4], model.initial_state(B), engine)
     second, last = model(ids[4:], state, engine)
@@ -177,16 +179,16 @@ def test_the_same_seed_gives_the_same_weights() -> None:
 def test_an_install_without_a_compiler_says_so_and_uses_torch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(choice, "native_is_built", lambda: False)
-    assert {engine for engine, _ in choice.candidates("cpu", "gru")} == {"torch"}
+    monkeypatch.setattr(native, "is_built", lambda: False)
+    assert {engine for engine, _ in selection.candidates("cpu", "gru")} == {"torch"}
     with pytest.raises(UsageError, match="--engine native: the native engine was not built"):
-        choice.make_engine("native", "fp32", 1)
+        selection.make_engine("native", "fp32", 1)
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_only_engines_that_know_the_cell_are_offered_and_there_is_always_one(
     cell: CellName,
 ) -> None:
-    offered = choice.candidates("cpu", cell)
+    offered = selection.candidates("cpu", cell)
     known = {engine for engine, cells in ENGINE_CELLS.items() if cell in cells}
     assert {engine for engine, _ in offered} == (known - {"reference"} or {"reference"})

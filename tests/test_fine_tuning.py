@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import charrnn
-from charrnn import checkpoint
+from charrnn.corpus.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, RunError, UsageError
+from charrnn.model import checkpoint
 from charrnn.model.config import ModelConfig
-from charrnn.training.events import Event, RunStarted, StopRequest
-from charrnn.training.fine_tuning import Start
-from charrnn.vocabulary import Vocabulary
+from charrnn.plan.fine_tuning import Start
+from charrnn.runs.events import Event, RunStarted, StopRequest
 from tests.conftest import TEXT
 
 SMALL: dict[str, Any] = {"batch_size": 5, "seq_len": 16, "engine": "native", "precision": "fp32"}

@@ -6,17 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from charrnn.engines.config import ENGINE_CELLS
+from charrnn.corpus.vocabulary import Vocabulary
 from charrnn.engines.reference import ReferenceEngine
-from charrnn.inference import Network, NumpyNetwork
+from charrnn.inference.make_network import make_network
+from charrnn.inference.native_network import NativeNetwork
+from charrnn.inference.network import Network
+from charrnn.inference.numpy_network import NumpyNetwork
+from charrnn.inference.quantization import Int8Matrix
+from charrnn.inference.scoring import read_carried, score_carried, score_sampled, score_windows
+from charrnn.inference.threads import ThreadTrials
 from charrnn.model.cells import CELLS, CellName
-from charrnn.model.char_rnn import CharRNN
 from charrnn.model.config import ModelConfig
-from charrnn.native_inference import NativeNetwork, ThreadTrials, make_network
-from charrnn.quantization import Int8Matrix
-from charrnn.scoring import read_carried, score_carried, score_sampled, score_windows
-from charrnn.training.evaluation import TorchScorer
-from charrnn.vocabulary import Vocabulary
+from charrnn.plan.engines import ENGINE_CELLS
+from charrnn.training.char_rnn import CharRNN
+from charrnn.training.torch_scorer import TorchScorer
 from tests.conftest import random_checkpoint
 
 Maker = Callable[..., Network]
@@ -213,7 +216,7 @@ def test_threads_that_do_not_pay_are_given_up_and_tried_again(
     step_s = {1: 1.0, 4: 3.0}
     used: list[int] = []
     clock = SimpleNamespace(perf_counter=lambda: now)
-    monkeypatch.setattr("charrnn.native_inference.time", clock)
+    monkeypatch.setattr("charrnn.inference.threads.time", clock)
 
     def work(threads: int) -> int:
         nonlocal now

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charrnn import checkpoint
+from charrnn.corpus.vocabulary import Vocabulary
 from charrnn.errors import UsageError
-from charrnn.inference import NumpyNetwork
-from charrnn.native_inference import NativeNetwork
+from charrnn.inference.native_network import NativeNetwork
+from charrnn.inference.numpy_network import NumpyNetwork
+from charrnn.model import checkpoint
 from charrnn.sampling.config import SamplingConfig
 from charrnn.sampling.expression import DEAD, Expression
-from charrnn.sampling.generator import Place
+from charrnn.sampling.place import Place
 from charrnn.sampling.texts import Texts
-from charrnn.vocabulary import Vocabulary
 
 LOADED = checkpoint.read(Path(__file__).parent / "fixtures" / "prose.safetensors")
 NETWORK = NativeNetwork(LOADED.config, LOADED.weights, "int8")

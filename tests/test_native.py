@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from charrnn.engines import _native
 from charrnn.engines.interface import LayerWeights
 from charrnn.engines.native_kernels import NativeEngine
+from charrnn.native import _native
 
 GATES = {"lstm": 4, "gru": 3, "rnn": 1, "rnn_relu": 1}
 CELLS = list(GATES)
@@ -328,12 +328,12 @@ def in_new_process(code: str, **environment: str) -> str:
 
 @pytest.mark.parametrize("name", _native.available_isas())
 def test_environment_caps_the_instruction_set(name: str) -> None:
-    code = "from charrnn.engines import _native; print(_native.isa())"
+    code = "from charrnn.native import _native; print(_native.isa())"
     assert in_new_process(code, CHARRNN_ISA=name) == name
 
 
 def test_loads_without_torch() -> None:
-    code = "import sys; import charrnn.engines._native; print('torch' in sys.modules)"
+    code = "import sys; import charrnn.native._native; print('torch' in sys.modules)"
     assert in_new_process(code) == "False"
 
 

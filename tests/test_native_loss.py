@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from charrnn.engines import _native
-from charrnn.engines.config import Precision
 from charrnn.engines.interface import Decoder
 from charrnn.engines.native_kernels import NativeEngine
 from charrnn.engines.torch_kernels import TorchEngine
+from charrnn.model.precision import Precision
+from charrnn.native import _native
 
 # T, B, H, V: all different, hardly one a multiple of a vector. The third has more rows than the
 # weight gradient takes at a time, the last a large vocabulary.

@@ -10,10 +10,11 @@ import charrnn
 from charrnn.corpus.encoded import SplitConfig
 from charrnn.errors import UsageError
 from charrnn.model.config import ModelConfig
-from charrnn.training.config import OptimizerConfig
-from charrnn.training.events import Event, RunStarted, StepReport, StopRequest
-from charrnn.training.plan import Plan, TrainingRequest
-from charrnn.training.presets import PRESET_NAMES, PRESETS
+from charrnn.plan.config import OptimizerConfig
+from charrnn.plan.plan import Plan
+from charrnn.plan.presets import PRESET_NAMES, PRESETS
+from charrnn.plan.request import TrainingRequest
+from charrnn.runs.events import Event, RunStarted, StepReport, StopRequest
 from tests.conftest import Run
 from tests.test_training_plan import planned
 

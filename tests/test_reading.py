@@ -25,8 +25,8 @@ from charrnn.corpus.ids_file import EncodedText
 from charrnn.corpus.progress import Note, silent
 from charrnn.corpus.source import locate
 from charrnn.corpus.text import TextConfig
+from charrnn.corpus.vocabulary import Vocabulary
 from charrnn.errors import CorpusError, UsageError
-from charrnn.vocabulary import Vocabulary
 
 TEXT = "Ça va? — Да, 好的 😀\r\n\tNUL:\0 lone CR:\r end\n" * 40
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from charrnn.model.config import ModelConfig
-from charrnn.training.recipe import (
+from charrnn.plan.recipe import (
     CHARS_PER_PARAMETER,
     WIDTHS,
     choose_decay,

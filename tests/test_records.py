@@ -13,19 +13,20 @@ from hypothesis import strategies as st
 import charrnn
 from charrnn.corpus.encoded import EncodedCorpus, SplitConfig
 from charrnn.corpus.records import NOT_COUNTED, Records, shuffled_records
+from charrnn.corpus.vocabulary import Vocabulary
 from charrnn.corpus.windows import RecordWindows, make_windows
 from charrnn.errors import CorpusError, UsageError
-from charrnn.inference import NumpyNetwork
+from charrnn.inference.native_network import NativeNetwork
+from charrnn.inference.numpy_network import NumpyNetwork
+from charrnn.inference.scoring import score_carried, score_sampled
 from charrnn.model.cells import CellName
 from charrnn.model.config import ModelConfig
-from charrnn.native_inference import NativeNetwork
-from charrnn.sampling.choice import choose
+from charrnn.plan.config import OptimizerConfig, TrainingConfig
 from charrnn.sampling.config import SamplingConfig
-from charrnn.sampling.generator import Place, make_writer
-from charrnn.scoring import score_carried, score_sampled
-from charrnn.training.config import OptimizerConfig, TrainingConfig
+from charrnn.sampling.filters import choose
+from charrnn.sampling.place import Place
+from charrnn.sampling.writers import make_writer
 from charrnn.training.trainer import Trainer
-from charrnn.vocabulary import Vocabulary
 from tests.conftest import random_checkpoint
 
 NAMES = "".join(
@@ -261,7 +262,7 @@ def test_a_run_of_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert "".join(model.generate(prime="cleoa\nbe", length=60, seed=1)) == written
     first = "".join(model.generate(length=60, seed=1))
     assert "".join(model.generate(prime="cleoa\n", length=60, seed=1)) == first
-    stop = charrnn.training.events.StopRequest(signal=2)
+    stop = charrnn.runs.events.StopRequest(signal=2)
     charrnn.train(
         "names.txt", name="stopped", stop=stop, records="line", batch_size=5, seq_len=16, **SMALL
     )

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from charrnn import run_folder
 from charrnn.errors import CheckpointError, RunError, UsageError
+from charrnn.files import run_folder
 
 
 @pytest.fixture(autouse=True)

@@ -12,21 +12,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from charrnn import checkpoint
-from charrnn.engines.config import SAMPLING_PRECISIONS, SamplingPrecision
 from charrnn.errors import UsageError
-from charrnn.inference import Network, NumpyNetwork
+from charrnn.inference.native_network import NativeNetwork
+from charrnn.inference.network import Network
+from charrnn.inference.numpy_network import NumpyNetwork
+from charrnn.model import checkpoint
 from charrnn.model.config import ModelConfig
-from charrnn.native_inference import NativeNetwork
+from charrnn.model.precision import SAMPLING_PRECISIONS, SamplingPrecision
 from charrnn.sampling.automaton import FORBIDDEN, Automaton
-from charrnn.sampling.choice import choose
 from charrnn.sampling.config import SamplingConfig
-from charrnn.sampling.generator import (
+from charrnn.sampling.filters import choose
+from charrnn.sampling.place import Place
+from charrnn.sampling.writers import (
     FINAL_STATE,
     NOTHING_ALLOWED,
     NativeWriter,
     NumpyWriter,
-    Place,
     make_writer,
     write_blocks,
 )
@@ -192,7 +193,7 @@ def test_a_sample_does_not_depend_on_how_many_there_are(maker: Maker) -> None:
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 @pytest.mark.parametrize("precision", SAMPLING_PRECISIONS)
 def test_kernels_threads_and_company_change_no_bit(cell: Any, precision: SamplingPrecision) -> None:
-    from charrnn.engines import _native
+    from charrnn.native import _native
 
     for layers, hidden in ((1, 13), (2, 70), (3, 37)):
         config = ModelConfig(19, cell, layers, hidden, 5)

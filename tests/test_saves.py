@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 import charrnn
-from charrnn import checkpoint, run_folder, sealed_file
 from charrnn.errors import CharRNNError, RunError, UsageError
-from charrnn.training.config import SaveInterval, TrainingConfig
-from charrnn.training.events import Event, RunStarted, StepReport, StopRequest
+from charrnn.files import atomic, run_folder, sealed_file
+from charrnn.model import checkpoint
+from charrnn.plan.config import SaveInterval, TrainingConfig
+from charrnn.runs.events import Event, RunStarted, StepReport, StopRequest
 from charrnn.training.run import TrainingRun
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -107,7 +108,7 @@ def test_a_model_that_is_newer_than_the_state_is_put_back(text_file: Path) -> No
     whole = charrnn.train(text_file, name="whole", **OPTIONS)
     folder = stopped(text_file, "torn", 15)
     model = checkpoint.read(folder / "model.safetensors")
-    sealed_file.keep_as(folder / "model.safetensors", folder / "model.previous.safetensors")
+    atomic.keep_as(folder / "model.safetensors", folder / "model.previous.safetensors")
     newer = replace(model, step=18, losses=replace(model.losses, val_nats=0.5))
     checkpoint.write(folder / "model.safetensors", newer)
     finished, notes = resumed("torn")
@@ -176,9 +177,9 @@ def fail_from(patch: pytest.MonkeyPatch, fault: str, n: int) -> "itertools.count
         patch.setattr(Path, "replace", failing(Path.replace))
     else:
         patch.setattr(
-            sealed_file.tempfile,
+            atomic.tempfile,
             "NamedTemporaryFile",
-            failing(sealed_file.tempfile.NamedTemporaryFile),
+            failing(atomic.tempfile.NamedTemporaryFile),
         )
     return calls
 
@@ -187,7 +188,7 @@ def test_another_machine_is_told_that_the_bits_will_differ(
     text_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopped(text_file, "moved", 9)
-    monkeypatch.setattr("charrnn.training.keeper.instruction_sets", lambda engine: "another")
+    monkeypatch.setattr("charrnn.training.run_saver.instruction_sets", lambda engine: "another")
     _, notes = resumed("moved")
     assert len(notes) == 1
     assert "not be bit for bit the same run: cpu another (was " in notes[0]

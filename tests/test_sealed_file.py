@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from charrnn import sealed_file
 from charrnn.errors import CheckpointError
-from charrnn.typed_json import canonical_json
+from charrnn.files import sealed_file
+from charrnn.files.typed_json import canonical_json
 
 HEADER = {"name": "é", "sizes": [1, 2], "loss": 0.1}
 TENSORS = {

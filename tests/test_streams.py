@@ -9,9 +9,9 @@ from charrnn.corpus.encoded import EncodedCorpus, SplitConfig
 from charrnn.corpus.streams import Streams
 from charrnn.corpus.windows import StreamWindows, make_windows
 from charrnn.errors import CorpusError, UsageError
-from charrnn.inference import NumpyNetwork
+from charrnn.inference.numpy_network import NumpyNetwork
+from charrnn.inference.scoring import evaluate, score_sampled
 from charrnn.model.config import ModelConfig
-from charrnn.scoring import evaluate, score_sampled
 from tests.conftest import random_checkpoint
 
 ALPHABET = "".join(chr(ord("A") + place) for place in range(47))

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from charrnn.cli.terminal_plot import HEIGHT, print_curves
-from charrnn.training.curves import Curve, Point
+from charrnn.comparison.curves import Curve, Point
 
 BITS = math.log(2)
 

@@ -11,14 +11,15 @@ from charrnn.corpus.encoded import EncodedCorpus, Split, SplitConfig
 from charrnn.corpus.reading import read_sources
 from charrnn.corpus.streams import Streams
 from charrnn.corpus.text import TextConfig
-from charrnn.engines.config import ENGINE_CELLS, PRECISIONS, EngineName, Precision
 from charrnn.engines.native_kernels import NativeEngine
+from charrnn.inference.scoring import score_carried
 from charrnn.model.cells import CELLS, CellName
 from charrnn.model.config import ModelConfig
-from charrnn.scoring import score_carried
-from charrnn.training.config import OptimizerConfig, OptimizerName, TrainingConfig
+from charrnn.model.precision import PRECISIONS, Precision
+from charrnn.plan.config import OptimizerConfig, OptimizerName, TrainingConfig
+from charrnn.plan.engines import ENGINE_CELLS, EngineName
 from charrnn.training.dropout import draw_mask
-from charrnn.training.evaluation import TorchScorer
+from charrnn.training.torch_scorer import TorchScorer
 from charrnn.training.trainer import Trainer
 
 V = 7

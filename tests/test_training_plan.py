@@ -9,10 +9,11 @@ from charrnn.corpus.encoded import EncodedCorpus, SplitConfig
 from charrnn.corpus.text import TextConfig
 from charrnn.errors import RunError, UsageError
 from charrnn.model.config import ModelConfig
-from charrnn.training import planning
-from charrnn.training.plan import CorpusPlan, Plan, TrainingRequest
-from charrnn.training.planning import Speeds, make_plan
-from charrnn.training.recipe import MOST_EPOCHS, choose_dropout
+from charrnn.plan.plan import CorpusPlan, Plan
+from charrnn.plan.recipe import MOST_EPOCHS, choose_dropout
+from charrnn.plan.request import TrainingRequest
+from charrnn.training import calibration
+from charrnn.training.calibration import Speeds, make_plan
 from tests.conftest import TEXT
 
 
@@ -143,7 +144,7 @@ def test_dropout_fits_the_readings_of_the_plan_not_of_the_first_guess(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     quick = (("reference", "fp32"), Speeds(step_s=0.001, eval_chars_per_s=1e6))
-    monkeypatch.setattr(planning._Machine, "calibrate", lambda *_: quick)
+    monkeypatch.setattr(calibration._Machine, "calibrate", lambda *_: quick)
     text = (TEXT * 1000)[:300_000]
     plan, _ = planned(text, budget=10, hidden_size=512)
     training = plan.training

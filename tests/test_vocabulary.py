@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from charrnn.corpus.vocabulary import Vocabulary
 from charrnn.errors import VocabularyError
-from charrnn.vocabulary import Vocabulary
 
 utf8_text = st.text(st.characters(codec="utf-8"), min_size=1)
 

@@ -21,9 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from charrnn import api, sealed_file
-from charrnn.engines.config import ENGINE_CELLS, PRECISIONS
-from charrnn.training import planning, run  # noqa: F401  imported once, before the forks
+from charrnn import api
+from charrnn.files import sealed_file
+from charrnn.model.precision import PRECISIONS
+from charrnn.plan.engines import ENGINE_CELLS
+from charrnn.training import calibration  # noqa: F401  imported once, before the forks
 from tests.conftest import TEXT
 
 KINDS = [

@@ -9,10 +9,10 @@ import typer
 
 from charrnn.cli.arguments import parse_duration, parse_size
 from charrnn.cli.terminal import Color, ColorOption, JsonOption, make_console
-from charrnn.engines.config import training_threads
 from charrnn.model.cells import CellName
 from charrnn.model.config import ModelConfig
-from charrnn.training.config import TrainingConfig
+from charrnn.plan.config import TrainingConfig
+from charrnn.plan.engines import training_threads
 
 
 def bench(

@@ -26,14 +26,14 @@ from charrnn.cli.training_options import (
     SeedOption,
     SeqLenOption,
 )
-from charrnn.engines.config import EngineName
+from charrnn.comparison.shared_defaults import BUDGET_S, PARAMETERS, Terms
 from charrnn.errors import CharRNNError
 from charrnn.model.cells import CELLS
-from charrnn.training.config import Device
-from charrnn.training.terms import BUDGET_S, PARAMETERS, Terms
+from charrnn.plan.config import Device
+from charrnn.plan.engines import EngineName
 
 if TYPE_CHECKING:
-    from charrnn.training.comparison import Comparison
+    from charrnn.comparison.result import Comparison
 
 STOPPING = "When each stops (--budget, --steps or --epochs)"
 RUNS = "The runs"
@@ -194,17 +194,18 @@ def compare(
     and precision (fp32). Each is an ordinary run that can be sampled and resumed.
     stdout gets a table; on a terminal, the curves too.
     """
-    from charrnn import api, plotting
+    from charrnn import api
     from charrnn.cli.comparison_table import print_result, record
     from charrnn.cli.interrupts import EXIT_BASE, Interrupts
     from charrnn.cli.process import prepare_for_training
     from charrnn.cli.progress import ComparisonDisplay
     from charrnn.cli.reading import announce_terminal
-    from charrnn.training.events import Event, RunStarted, StopRequest
-    from charrnn.training.plan import TrainingRequest
+    from charrnn.comparison import picture
+    from charrnn.plan.request import TrainingRequest
+    from charrnn.runs.events import Event, RunStarted, StopRequest
 
     if plot is not None:
-        plotting.check_target(Path(plot))
+        picture.check_target(Path(plot))
     if not quiet:
         announce_terminal(corpus or ())
     prepare_for_training()
@@ -249,15 +250,15 @@ def compare(
 
 def _draw(comparison: "Comparison", path: Path | None, *, quiet: bool) -> None:
     """Write the picture, to where it lies by default if there is something to draw it with."""
-    from charrnn import plotting
     from charrnn.cli.comparison_table import heading, labelled
-    from charrnn.run_folder import CHECKPOINTS
+    from charrnn.comparison import picture
+    from charrnn.files.run_folder import CHECKPOINTS
 
-    if path is None and not plotting.is_available():
+    if path is None and not picture.is_available():
         if not quiet:
-            print(f"no picture: {plotting.MISSING}", file=sys.stderr)
+            print(f"no picture: {picture.MISSING}", file=sys.stderr)
         return
     path = path or CHECKPOINTS / f"{comparison.name}.png"
-    plotting.draw(labelled(comparison), heading(comparison), path)
+    picture.draw(labelled(comparison), heading(comparison), path)
     if not quiet:
         print(f"curves: {path}", file=sys.stderr)

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from charrnn.training.comparison import CellResult, Comparison
-    from charrnn.training.curves import Curve
+    from charrnn.comparison.curves import Curve
+    from charrnn.comparison.result import CellResult, Comparison
 
 PLAIN_WIDTH = 200
 """Columns where there is no terminal: a table is not folded into a pipe."""
@@ -77,7 +77,7 @@ def _about(curve: "Curve") -> str:
 
 
 def _bits(nats: float | None) -> str:
-    from charrnn.scoring import bits
+    from charrnn.inference.scoring import bits
 
     return "-" if nats is None else f"{bits(nats):.3f}"
 
@@ -170,6 +170,6 @@ def _cell_record(each: "CellResult", comparison: "Comparison") -> dict[str, Any]
 
 
 def _loss(name: str, nats: float | None) -> dict[str, float | None]:
-    from charrnn.scoring import bits
+    from charrnn.inference.scoring import bits
 
     return {f"{name}_nats": nats, f"{name}_bits_per_char": None if nats is None else bits(nats)}

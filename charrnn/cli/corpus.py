@@ -85,7 +85,7 @@ def stats(
     from charrnn import api
     from charrnn.cli.arguments import format_duration
     from charrnn.cli.reading import announce_terminal
-    from charrnn.training.plan import DEFAULT_BUDGET_S
+    from charrnn.plan.request import DEFAULT_BUDGET_S
 
     if not quiet:
         announce_terminal(files or ())

@@ -27,11 +27,12 @@ def evaluate(
     Twice: with its state carried from start to end, and in windows of 256 characters that each
     begin with an empty state, as models with a fixed context are evaluated.
     """
-    from charrnn import api, trained
+    from charrnn import api
     from charrnn.cli.reading import ReadingDisplay
-    from charrnn.scoring import WINDOW
+    from charrnn.inference.scoring import WINDOW
+    from charrnn.sampling import trained_model
 
-    loaded = trained.load(model)
+    loaded = trained_model.load(model)
     display = ReadingDisplay()
     try:
         found = api.evaluate(loaded, split, corpus or None, report=display.show)

@@ -11,17 +11,17 @@ from charrnn.cli.arguments import format_count
 from charrnn.cli.terminal import Color, ColorOption, JsonOption, ModelArgument, make_console
 
 if TYPE_CHECKING:
-    from charrnn.checkpoint import Checkpoint
-    from charrnn.trained import Model
+    from charrnn.model.checkpoint import Checkpoint
+    from charrnn.sampling.trained_model import Model
 
 
 def info(
     model: ModelArgument = None, as_json: JsonOption = False, color: ColorOption = Color.AUTO
 ) -> None:
     """Show what a model is, where it came from and how well it does."""
-    from charrnn import trained
+    from charrnn.sampling import trained_model
 
-    loaded = trained.load(model)
+    loaded = trained_model.load(model)
     if as_json:
         print(json.dumps(_record(loaded), ensure_ascii=False))
         return
@@ -36,9 +36,10 @@ def info(
 
 def list_runs(as_json: JsonOption = False, color: ColorOption = Color.AUTO) -> None:
     """List the runs in ./checkpoints, newest first."""
-    from charrnn import checkpoint, run_folder
     from charrnn.errors import CheckpointError
-    from charrnn.trained import Model
+    from charrnn.files import run_folder
+    from charrnn.model import checkpoint
+    from charrnn.sampling.trained_model import Model
 
     models = []
     for folder in run_folder.list_runs():
@@ -134,7 +135,7 @@ def _inert(text: str) -> str:
 
 
 def _bits(loaded: "Checkpoint") -> str:
-    from charrnn.scoring import bits
+    from charrnn.inference.scoring import bits
 
     nats = loaded.losses.val_nats
     return "-" if nats is None else f"{'' if loaded.losses.val_carried else '~'}{bits(nats):.3f}"

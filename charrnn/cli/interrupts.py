@@ -5,7 +5,7 @@ import signal
 from types import FrameType, TracebackType
 from typing import Any
 
-from charrnn.training.events import StopRequest
+from charrnn.runs.events import StopRequest
 
 SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from charrnn.cli.arguments import CHOSEN, parse_number, parse_size
-from charrnn.training.config import OptimizerConfig, OptimizerName
+from charrnn.plan.config import OptimizerConfig, OptimizerName
 
 OPTIMIZER = "Optimizer"
 

@@ -4,8 +4,8 @@ import json
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from charrnn.corpus.vocabulary import Ids, Vocabulary
     from charrnn.sampling.texts import Texts
-    from charrnn.vocabulary import Ids, Vocabulary
 
 
 class Sink(Protocol):

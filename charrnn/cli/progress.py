@@ -9,8 +9,9 @@ from charrnn.cli.arguments import format_duration
 from charrnn.cli.reading import ReadingDisplay
 from charrnn.cli.terminal import Color, make_console
 from charrnn.corpus.progress import Note, Progress
-from charrnn.scoring import WINDOW, bits
-from charrnn.training.events import (
+from charrnn.inference.scoring import WINDOW, bits
+from charrnn.plan.plan import Plan
+from charrnn.runs.events import (
     EvalReport,
     Event,
     PaceChanged,
@@ -20,7 +21,6 @@ from charrnn.training.events import (
     SampleReport,
     StepReport,
 )
-from charrnn.training.plan import Plan
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -14,11 +14,11 @@ from charrnn.cli.terminal import Output
 from charrnn.errors import CharRNNError
 
 if TYPE_CHECKING:
-    from charrnn.inference import Network
+    from charrnn.corpus.vocabulary import Unknown
+    from charrnn.inference.network import Network
     from charrnn.sampling.config import SamplingConfig
-    from charrnn.sampling.generator import Place
-    from charrnn.trained import Model
-    from charrnn.vocabulary import Unknown
+    from charrnn.sampling.place import Place
+    from charrnn.sampling.trained_model import Model
 
 HELP = """\
 TEXT       the model reads it and goes on

@@ -188,11 +188,10 @@ def sample(
     goes on while the expression lets it: it ends where nothing can follow, before
     a --stop, after --lines or at --length, and only where what is written matches.
     """
-    from charrnn import trained
-    from charrnn.sampling import saved_state
+    from charrnn.files.atomic import replacing
+    from charrnn.sampling import saved_state, trained_model
     from charrnn.sampling.config import SamplingConfig
     from charrnn.sampling.texts import Texts
-    from charrnn.sealed_file import replacing
 
     if threads is not None and threads < 1:
         raise typer.BadParameter(f"--threads {threads}: must be 1 or more")
@@ -218,7 +217,7 @@ def sample(
     if length is None:
         length = LENGTH if lines is None else LINE_LENGTH * max(1, lines)
     config = SamplingConfig(
-        seed=trained.new_seed() if seed is None else seed,
+        seed=trained_model.new_seed() if seed is None else seed,
         temperature=temperature,
         length=length,
         top_k=top_k,
@@ -233,7 +232,7 @@ def sample(
     )
     _check_ends(config, output_file, save_state, as_json)
     stdout = None if output_file not in (None, "-") else Output()
-    loaded = trained.load(model)
+    loaded = trained_model.load(model)
     first: str | bytes = prime
     if prime_file is not None:
         first = read_prime(prime_file, loaded.vocabulary.is_bytes)

@@ -10,8 +10,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from charrnn.cli.arguments import format_count
-from charrnn.scoring import bits
-from charrnn.training.curves import Curve, Point
+from charrnn.comparison.curves import Curve, Point
+from charrnn.inference.scoring import bits
 
 if TYPE_CHECKING:
     from rich.console import Console

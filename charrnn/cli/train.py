@@ -37,11 +37,11 @@ from charrnn.cli.training_options import (
     SeedOption,
     SeqLenOption,
 )
-from charrnn.engines.config import EngineName
 from charrnn.model.cells import CellName
 from charrnn.model.config import ModelConfig
-from charrnn.training.config import Device, TrainingConfig
-from charrnn.training.presets import PRESETS, PresetName
+from charrnn.plan.config import Device, TrainingConfig
+from charrnn.plan.engines import EngineName
+from charrnn.plan.presets import PRESETS, PresetName
 
 STOPPING = "When to stop (--budget, --steps or --epochs; 3m if none)"
 RUN = "The run"
@@ -298,7 +298,7 @@ def train(
     from charrnn.cli.process import prepare_for_training
     from charrnn.cli.progress import TrainingDisplay
     from charrnn.cli.reading import announce_terminal
-    from charrnn.training.events import Event, RunStarted, StopRequest
+    from charrnn.runs.events import Event, RunStarted, StopRequest
 
     if resume is not None:
         _refuse_others_with_resume(context)
@@ -341,7 +341,7 @@ def train(
 
 def _request(context: typer.Context) -> dict[str, Any]:
     """The options that a TrainingRequest has a field for, by its names."""
-    from charrnn.training.plan import TrainingRequest
+    from charrnn.plan.request import TrainingRequest
 
     given = {name: context.params[name] for name in TrainingRequest.__dataclass_fields__}
     return {name: None if value == "auto" else value for name, value in given.items()}

@@ -6,7 +6,7 @@ import typer
 
 from charrnn.cli.arguments import parse_size
 from charrnn.model.config import ModelConfig
-from charrnn.training.config import TrainingConfig
+from charrnn.plan.config import TrainingConfig
 
 MODEL = "Model"
 TRAINING = "Training"

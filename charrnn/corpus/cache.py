@@ -24,12 +24,12 @@ from typing import Any
 from charrnn.corpus import ids_file
 from charrnn.corpus.compression import compression
 from charrnn.corpus.ids_file import FORMAT_VERSION, UNFINISHED, EncodedText
-from charrnn.corpus.lock import held
-from charrnn.corpus.progress import Report
+from charrnn.corpus.progress import Note, Report
 from charrnn.corpus.source import TextFile
 from charrnn.corpus.text import TextConfig
+from charrnn.corpus.vocabulary import Ids, Vocabulary
 from charrnn.errors import CorpusError
-from charrnn.vocabulary import Ids, Vocabulary
+from charrnn.files.lock import held
 
 VARIABLE = "XDG_CACHE_HOME"
 _ENTRY = re.compile(r"[0-9a-f]{32}\.ids")
@@ -121,11 +121,11 @@ class Cache:
     @contextmanager
     def locked(self, report: Report) -> Iterator[None]:
         """Hold the lock, so that of two processes with the same text one encodes it."""
+        waiting = Note("waiting for another charrnn that is encoding a text")
         with ExitStack() as stack:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
-                lock = held(self.folder / "lock", "encoding a text", report)
-                if stack.enter_context(lock):
+                if stack.enter_context(held(self.folder / "lock", lambda: report(waiting))):
                     for path in self.folder.glob(f".*{UNFINISHED}"):
                         path.unlink(missing_ok=True)
             except OSError as error:

@@ -19,9 +19,9 @@ from typing import cast
 
 from charrnn.corpus.cache import default_cache
 from charrnn.corpus.catalogue import CatalogueEntry, CorpusFile
-from charrnn.corpus.lock import held
 from charrnn.corpus.progress import Meter, Note, Report
 from charrnn.errors import CorpusError
+from charrnn.files.lock import held
 
 MIRROR_VARIABLE = "CHARRNN_CORPUS_MIRROR"
 TIMEOUT_S = 30.0
@@ -51,7 +51,8 @@ def download(entry: CatalogueEntry, folder: Path, report: Report) -> Path:
     if place.exists():
         return place
     try:
-        with held(_lock_path(), "fetching a corpus", report):
+        waiting = Note("waiting for another charrnn that is fetching a corpus")
+        with held(_lock_path(), lambda: report(waiting)):
             if not place.exists():
                 _fetch_all(entry, place, report)
     except OSError as error:

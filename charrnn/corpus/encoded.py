@@ -8,8 +8,8 @@ from typing import Literal, TypeAlias
 from charrnn.corpus.ids_file import EncodedText, check_ids
 from charrnn.corpus.records import Records, shuffled_records
 from charrnn.corpus.streams import Streams
+from charrnn.corpus.vocabulary import Ids, Vocabulary
 from charrnn.errors import CorpusError, UsageError
-from charrnn.vocabulary import Ids, Vocabulary
 
 SplitName = Literal["train", "validation", "test"]
 Split: TypeAlias = Ids | Records | Streams

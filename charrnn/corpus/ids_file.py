@@ -21,9 +21,9 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from charrnn.corpus.symbols import ids_type
+from charrnn.corpus.vocabulary import Ids, Vocabulary
 from charrnn.errors import CorpusError, VocabularyError
-from charrnn.typed_json import LONGEST_HEADER, LONGEST_REASON, canonical_json, typed
-from charrnn.vocabulary import Ids, Vocabulary
+from charrnn.files.typed_json import LONGEST_HEADER, LONGEST_REASON, canonical_json, typed
 
 FORMAT = "charrnn-ids"
 FORMAT_VERSION = 2

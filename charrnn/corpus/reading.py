@@ -19,8 +19,8 @@ from charrnn.corpus.progress import Meter, Report, silent
 from charrnn.corpus.source import Listing, Source, TextFile, list_files
 from charrnn.corpus.symbols import Encoder, SymbolCounts
 from charrnn.corpus.text import TextConfig, is_wanted, read_text
+from charrnn.corpus.vocabulary import Ids, Vocabulary
 from charrnn.errors import CorpusError
-from charrnn.vocabulary import Ids, Vocabulary
 
 MTIME_STEP_NS = 100_000_000
 """File systems' clocks tick: a file changed less than this ago may change again, unnoticed."""

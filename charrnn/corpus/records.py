@@ -11,8 +11,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.corpus.vocabulary import Ids, Vocabulary
 from charrnn.errors import CorpusError
-from charrnn.vocabulary import Ids, Vocabulary
 
 SHUFFLE_SEED = 0
 """Of the order in which records are split. It never changes, so that figures can be compared."""

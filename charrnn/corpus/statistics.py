@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from charrnn.corpus.ids_file import EncodedText, check_ids
 from charrnn.corpus.progress import Meter, Report
-from charrnn.vocabulary import Ids
+from charrnn.corpus.vocabulary import Ids
 
 ORDERS = 4
 SAMPLE = 1 << 22

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.vocabulary import Ids
+from charrnn.corpus.vocabulary import Ids
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.corpus.text import Chunk
-from charrnn.vocabulary import REPLACEMENT, Ids, Vocabulary
+from charrnn.corpus.vocabulary import REPLACEMENT, Ids, Vocabulary
 
 _BYTES = 256
 

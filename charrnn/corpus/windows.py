@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from charrnn.corpus.encoded import Split
 from charrnn.corpus.records import Records
 from charrnn.corpus.streams import Streams
-from charrnn.vocabulary import Ids
+from charrnn.corpus.vocabulary import Ids
 
 MIN_WINDOWS = 4
 """Streams are kept at least this many windows long, so that carrying the state means something."""

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from charrnn.corpus.records import NOT_COUNTED
-from charrnn.engines.config import Precision
 from charrnn.model.cells import CellName
+from charrnn.model.precision import Precision
 
 State: TypeAlias = tuple[Tensor, ...]
 """The arrays of Cell.state, each (L, B, H)."""

@@ -1,7 +1,7 @@
 """The native engine for torch: our C++ kernels as a differentiable function of a whole layer.
 
 A layer over a window is one call forward and one backward; the stack is composed here. What the
-kernels do and why is in `charrnn/engines/native/`.
+kernels do and why is in `charrnn/native/`.
 """
 
 from __future__ import annotations
@@ -12,17 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from charrnn.engines import _native
-from charrnn.engines.config import Precision
-from charrnn.engines.interface import (
-    Decoder,
-    LayerWeights,
-    Masks,
-    PlainLoss,
-    State,
-    input_table,
-)
+from charrnn.engines.interface import Decoder, LayerWeights, Masks, PlainLoss, State, input_table
 from charrnn.model.cells import CellName
+from charrnn.model.precision import Precision
+from charrnn.native import _native
 
 
 class _Layer(torch.autograd.Function):

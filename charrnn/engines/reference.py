@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from charrnn.engines.config import Precision
 from charrnn.engines.interface import LayerWeights, Masks, PlainLoss, State, input_table
 from charrnn.model.cells import CELLS, CellName, Functions
+from charrnn.model.precision import Precision
 
 FUNCTIONS = Functions(torch.tanh, torch.sigmoid)
 

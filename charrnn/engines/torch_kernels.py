@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from charrnn.engines.config import Precision
 from charrnn.engines.interface import LayerWeights, Masks, PlainLoss, State
 from charrnn.model.cells import CellName
+from charrnn.model.precision import Precision
 
 KERNELS = {"rnn": torch.rnn_tanh, "irnn": torch.rnn_relu, "gru": torch.gru}
 """Of the cells that carry h alone."""

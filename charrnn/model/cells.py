@@ -58,6 +58,9 @@ class Cell:
     """Whether weight_hh begins as the identity."""
     input_std: float | None = None
     """The width of the gaussian that weight_ih begins with. None: as wide as any layer's."""
+    kernels: tuple[Literal["native", "torch"], ...] = ()
+    """The engines beside the reference that have kernels of this cell; "native" means that our C++
+    both trains and samples it."""
     period: int = 1
     """Where the state begins afresh every so many steps: that many. Parallel readings of a text
     start at multiples of it, or they would never agree."""
@@ -217,15 +220,21 @@ def bow(x: Array, state: Arrays, weights: Arrays, functions: Functions) -> Array
 
 
 CELLS: Mapping[str, Cell] = {
-    "rnn": Cell(rnn),
-    "gru": Cell(gru, gates=3),
-    "lstm": Cell(lstm, gates=4, state=("h", "c"), bias=(0.0, 1.0, 0.0, 0.0)),
+    "rnn": Cell(rnn, kernels=("native", "torch")),
+    "gru": Cell(gru, gates=3, kernels=("native", "torch")),
+    "lstm": Cell(
+        lstm,
+        gates=4,
+        state=("h", "c"),
+        bias=(0.0, 1.0, 0.0, 0.0),
+        kernels=("native", "torch"),
+    ),
     "jordan": Cell(
         jordan,
         state=("y",),
         recurrent={"weight_hh": (1, 1), "bias_hh": (1,), "weight_hy": (1, 1), "bias_hy": (1,)},
     ),
-    "irnn": Cell(irnn, identity=True, input_std=0.001),
+    "irnn": Cell(irnn, identity=True, input_std=0.001, kernels=("torch",)),
     "gru-simple": Cell(gru_simple, gates=2),
     "gru-cho": Cell(
         gru_cho,

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.corpus.vocabulary import Ids, Vocabulary
 from charrnn.errors import UsageError
-from charrnn.vocabulary import Ids, Vocabulary
 
 DEAD = -1
 MOST_STATES = 100_000

@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.corpus.vocabulary import Vocabulary
 from charrnn.errors import UsageError
 from charrnn.sampling.automaton import FORBIDDEN, GOES_ON, LINES, MATCH, STOP, Automaton
 from charrnn.sampling.config import ENDLESS, SamplingConfig
 from charrnn.sampling.expression import DEAD, Expression
-from charrnn.vocabulary import Vocabulary
 
 MOST_ENTRIES = 1_000_000
 """Of the table: what needs more is refused."""

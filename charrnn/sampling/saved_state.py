@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn import sealed_file
-from charrnn.checkpoint import Checkpoint
 from charrnn.errors import CheckpointError
+from charrnn.files import sealed_file
 from charrnn.model.cells import CELLS
-from charrnn.sampling.generator import Place
+from charrnn.model.checkpoint import Checkpoint
+from charrnn.sampling.place import Place
 
 FORMAT = "charrnn-state"
 FORMAT_VERSION = 1

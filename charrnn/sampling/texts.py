@@ -7,21 +7,21 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.inference import Network
+from charrnn.corpus.vocabulary import Ids, Vocabulary
+from charrnn.inference.network import Network
+from charrnn.inference.scoring import bits
 from charrnn.sampling.automaton import LINES, MATCH, STOP
 from charrnn.sampling.config import SamplingConfig
-from charrnn.sampling.generator import (
+from charrnn.sampling.limits import allowed_symbols, make_automaton
+from charrnn.sampling.place import Place
+from charrnn.sampling.writers import (
     FINAL_STATE,
     GOES_ON,
     NOTHING_ALLOWED,
     Blocks,
-    Place,
     make_writer,
     write_blocks,
 )
-from charrnn.sampling.limits import allowed_symbols, make_automaton
-from charrnn.scoring import bits
-from charrnn.vocabulary import Ids, Vocabulary
 
 Reason = Literal["length", "stop", "lines", "match"]
 REASONS: dict[int, Reason] = {STOP: "stop", LINES: "lines", MATCH: "match"}

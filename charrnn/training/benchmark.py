@@ -8,13 +8,14 @@ import numpy as np
 import torch
 
 from charrnn.corpus.encoded import Split
-from charrnn.engines.choice import Kind, candidates
-from charrnn.engines.config import SAMPLING_PRECISIONS, SamplingPrecision
+from charrnn.engines.selection import Kind, candidates
+from charrnn.inference.make_network import make_network
 from charrnn.model.config import ModelConfig
-from charrnn.native_inference import make_network
+from charrnn.model.precision import SAMPLING_PRECISIONS, SamplingPrecision
+from charrnn.plan.config import OptimizerConfig, TrainingConfig
 from charrnn.sampling.config import ENDLESS, SamplingConfig
-from charrnn.sampling.generator import Place, make_writer
-from charrnn.training.config import OptimizerConfig, TrainingConfig
+from charrnn.sampling.place import Place
+from charrnn.sampling.writers import make_writer
 from charrnn.training.timing import median_seconds
 from charrnn.training.trainer import Trainer
 

@@ -18,7 +18,7 @@ def draw_mask(
     """
     if not native_threads:
         return _from_bytes(shape, dropout, generator)
-    from charrnn.engines import _native
+    from charrnn.native import _native
 
     seed = torch.empty((), dtype=torch.int64).random_(-(2**63), None, generator=generator)
     mask = torch.empty(shape)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from charrnn.training.config import OptimizerConfig
+from charrnn.plan.config import OptimizerConfig
 
 EPSILON = 1e-8
 
@@ -191,7 +191,7 @@ def make_optimizer(
 
 def _native_adamw(threads: int) -> Callable[[Tensor, Tensor, Tensor, Tensor, *Numbers], None]:
     """The same as `_adamw` on our own kernels."""
-    from charrnn.engines import _native
+    from charrnn.native import _native
 
     def update(
         weight: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, *numbers: *Numbers

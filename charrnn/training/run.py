@@ -13,12 +13,13 @@ from typing import Literal
 import torch
 
 from charrnn.corpus.encoded import EncodedCorpus
-from charrnn.engines.choice import make_engine
+from charrnn.engines.selection import make_engine
 from charrnn.errors import RunError
-from charrnn.run_folder import RunFolder
-from charrnn.scoring import Score, evaluate, score_sampled
-from charrnn.training.evaluation import TorchScorer
-from charrnn.training.events import (
+from charrnn.files.run_folder import RunFolder
+from charrnn.inference.scoring import Score, evaluate, score_sampled
+from charrnn.plan.fine_tuning import Start
+from charrnn.plan.plan import Plan
+from charrnn.runs.events import (
     EvalReport,
     Event,
     PaceChanged,
@@ -28,11 +29,10 @@ from charrnn.training.events import (
     StepReport,
     StopRequest,
 )
-from charrnn.training.fine_tuning import Start
-from charrnn.training.keeper import Keeper, Standing
-from charrnn.training.plan import Plan
-from charrnn.training.saves import Best
+from charrnn.runs.saves import Best
+from charrnn.training.run_saver import Keeper, Standing
 from charrnn.training.snapshot import judge_precisions, make_checkpoint, write_sample
+from charrnn.training.torch_scorer import TorchScorer
 from charrnn.training.trainer import Trainer
 
 DEADLINE_SLACK = 0.04

@@ -5,16 +5,17 @@ from importlib.metadata import version
 
 import torch
 
-from charrnn.checkpoint import Checkpoint, CorpusRecord, Losses, Weights
 from charrnn.corpus.encoded import Split
-from charrnn.engines.config import SAMPLING_PRECISIONS
-from charrnn.native_inference import make_network
+from charrnn.corpus.vocabulary import Vocabulary
+from charrnn.inference.make_network import make_network
+from charrnn.inference.scoring import Score, score_sampled
+from charrnn.model.checkpoint import Checkpoint, CorpusRecord, Losses, Weights
+from charrnn.model.precision import SAMPLING_PRECISIONS
+from charrnn.plan.plan import Plan
+from charrnn.runs.events import SampleReport
 from charrnn.sampling.config import SamplingConfig
-from charrnn.sampling.generator import Place, make_writer
-from charrnn.scoring import Score, score_sampled
-from charrnn.training.events import SampleReport
-from charrnn.training.plan import Plan
-from charrnn.vocabulary import Vocabulary
+from charrnn.sampling.place import Place
+from charrnn.sampling.writers import make_writer
 
 SAMPLE_CHARACTERS = 160
 SAMPLE_TEMPERATURE = 0.8

@@ -17,15 +17,15 @@ from charrnn.corpus.encoded import Split
 from charrnn.corpus.ids_file import check_ids
 from charrnn.corpus.records import Records
 from charrnn.corpus.windows import Window, make_windows
-from charrnn.engines.choice import make_engine
 from charrnn.engines.interface import State
+from charrnn.engines.selection import make_engine
+from charrnn.files.typed_json import make_record
 from charrnn.model.cells import CELLS
-from charrnn.model.char_rnn import CharRNN
 from charrnn.model.config import ModelConfig
-from charrnn.training.config import OptimizerConfig, TrainingConfig
+from charrnn.plan.config import OptimizerConfig, TrainingConfig
+from charrnn.training.char_rnn import CharRNN
 from charrnn.training.dropout import draw_mask
 from charrnn.training.optimizer import Schedule, learning_rate, make_optimizer
-from charrnn.typed_json import make_record
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Cells side by side on the same text. No torch."""

@@ -1,0 +1,1 @@
+"""Files that are never half-written, what they hold, and who may write them."""

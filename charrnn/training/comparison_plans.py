@@ -1,0 +1,92 @@
+"""Plans that are fair to each other: one engine, the same sizes of text, the same evaluations."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from charrnn.comparison.request import ComparisonRequest
+from charrnn.comparison.shared_defaults import EVALUATIONS
+from charrnn.corpus.encoded import EncodedCorpus
+from charrnn.engines.selection import candidates
+from charrnn.inference.threads import default_threads
+from charrnn.model.config import ModelConfig
+from charrnn.plan.config import OptimizerConfig, TrainingConfig
+from charrnn.plan.engines import EngineName
+from charrnn.plan.plan import CorpusPlan, Plan
+from charrnn.plan.request import TrainingRequest
+from charrnn.training.benchmark import make_trainers
+from charrnn.training.calibration import make_plan
+from charrnn.training.timing import median_seconds
+
+TIMING_S = 0.2
+"""For timing the engines on one cell."""
+
+
+def make_plans(
+    request: ComparisonRequest, corpus: EncodedCorpus, corpus_plan: CorpusPlan
+) -> tuple[list[Plan], tuple[str, ...]]:
+    """A plan for each cell, and notes for the user; a budget begins with a run's first step.
+
+    Raises UsageError if one of the cells cannot be trained as asked.
+    """
+    vocab_size = len(corpus.vocabulary)
+    requests = [request.training(cell, vocab_size) for cell in request.cells]
+    if request.shared.engine is None:
+        models = [one.model_config(vocab_size) for one in requests]
+        engine = _fastest_engine(models, request.shared)
+        requests = [replace(one, engine=engine) for one in requests]
+    plans: list[Plan] = []
+    notes: tuple[str, ...] = ()
+    for one in requests:
+        plan, notes = make_plan(one, corpus, corpus_plan, lambda: 0.0)
+        plans.append(plan)
+    return _aligned(plans, request.shared), notes
+
+
+def _aligned(plans: Sequence[Plan], shared: TrainingRequest) -> list[Plan]:
+    """The plans with evaluations that read the same: what the slowest cell has time for."""
+    evaluated = min(plan.training.eval_chars for plan in plans)
+    final = min(plan.final_chars for plan in plans)
+    judged = min(plan.precision_chars for plan in plans)
+    aligned = []
+    for plan in plans:
+        every = shared.eval_every or -(-plan.training.steps // EVALUATIONS)
+        training = replace(plan.training, eval_chars=evaluated, eval_every=every)
+        aligned.append(replace(plan, training=training, final_chars=final, precision_chars=judged))
+    return aligned
+
+
+def _fastest_engine(models: Sequence[ModelConfig], shared: TrainingRequest) -> EngineName:
+    """Of the engines that run all of `models` the one that takes least time for a step of each."""
+    undecided = TrainingConfig(
+        steps=1000,
+        eval_every=1,
+        eval_chars=1,
+        report_every=1,
+        threads=default_threads(),
+        device="cuda" if torch.cuda.is_available() else "cpu",
+    )
+    training = replace(shared.training_config(undecided), steps=undecided.steps)
+    engines = _able(models, training.device)
+    if len(engines) == 1:
+        return engines[0]
+    torch.set_num_threads(training.threads)
+    window = training.batch_size * training.seq_len
+    seconds = dict.fromkeys(engines, 0.0)
+    for model in models:
+        ids = np.random.default_rng(0).integers(0, model.vocab_size, 4 * window + 1)
+        kinds = [(engine, training.precision) for engine in engines]
+        trainers = make_trainers(kinds, ids, model, OptimizerConfig(), training)
+        steps = {engine: trainer.step for (engine, _), trainer in trainers.items()}
+        for engine, step_s in median_seconds(steps, TIMING_S).items():
+            seconds[engine] += step_s
+    return min(engines, key=lambda engine: seconds[engine])
+
+
+def _able(models: Sequence[ModelConfig], device: str) -> list[EngineName]:
+    """The engines that run every one of `models` in fp32; the reference, if no other does."""
+    offered = [set(candidates(device, model.cell)) for model in models]
+    found = [engine for engine, precision in set.intersection(*offered) if precision == "fp32"]
+    return sorted(found) or ["reference"]
