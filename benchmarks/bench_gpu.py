@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from charrnn.engines.selection import Kind, candidates, make_engine
 from charrnn.model.cells import CELLS, CellName
 from charrnn.model.config import ModelConfig
-from charrnn.plan.config import OptimizerConfig, TrainingConfig
+from charrnn.plan.config import OptimizerConfig, StepConfig
 from charrnn.training.char_rnn import CharRNN
 from charrnn.training.timing import median_seconds
 from charrnn.training.trainer import Trainer
@@ -80,18 +80,14 @@ def trainer_of(cell: CellName, kind: Kind, shape: tuple[int, int, int, int]) -> 
     layers, hidden, batch, steps = shape
     ids = np.random.default_rng(0).integers(0, VOCABULARY, 8 * batch * steps + 1)
     model = ModelConfig(VOCABULARY, cell, layers, hidden, EMBEDDING, dropout=0.1, weight_drop=0.0)
-    training = TrainingConfig(
-        steps=1000,
-        eval_every=1,
-        eval_chars=1,
-        report_every=1,
+    step = StepConfig(
         batch_size=batch,
         seq_len=steps,
         engine=kind[0],
         precision=kind[1],
         device="cuda",
     )
-    return Trainer(ids, model, OptimizerConfig(), training)
+    return Trainer(ids, model, OptimizerConfig(), step, total_steps=1000)
 
 
 def same_bits(a: Trainer, b: Trainer) -> bool:

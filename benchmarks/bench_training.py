@@ -29,7 +29,7 @@ from charrnn.inference.threads import default_threads  # noqa: E402
 from charrnn.model.cells import CELLS, CellName  # noqa: E402
 from charrnn.model.config import ModelConfig  # noqa: E402
 from charrnn.native import _native  # noqa: E402
-from charrnn.plan.config import OptimizerConfig, TrainingConfig  # noqa: E402
+from charrnn.plan.config import OptimizerConfig, StepConfig  # noqa: E402
 from charrnn.training.timing import median_seconds  # noqa: E402
 from charrnn.training.trainer import Trainer  # noqa: E402
 
@@ -110,11 +110,11 @@ def ours(shape: Shape, engine: str, precision: str) -> Trainer:
     """The project's own training step, without dropout, as the peer has none."""
     ids = np.random.default_rng(0).integers(0, VOCABULARY, 4 * shape.batch * shape.steps + 1)
     model = ModelConfig(VOCABULARY, shape.cell, shape.layers, shape.hidden, EMBEDDING, dropout=0.0)
-    training = TrainingConfig(
-        1000, 1, 1, 1, shape.batch, shape.steps, threads=torch.get_num_threads(),
-        engine=engine, precision=precision,
+    step = StepConfig(
+        shape.batch, shape.steps, engine=engine, precision=precision,
+        threads=torch.get_num_threads(),
     )  # fmt: skip
-    return Trainer(ids, model, OptimizerConfig(), training)
+    return Trainer(ids, model, OptimizerConfig(), step, total_steps=1000)
 
 
 def makers(shape: Shape) -> dict[str, Callable[[], Peer | Trainer]]:

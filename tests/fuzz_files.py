@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from charrnn.errors import CharRNNError
 from charrnn.files import sealed_file
 from charrnn.model import checkpoint
 from charrnn.model.config import ModelConfig
-from charrnn.plan.config import OptimizerConfig, TrainingConfig
+from charrnn.plan.config import OptimizerConfig, StepConfig
 from charrnn.runs import saves
 from charrnn.runs.saves import Best, Machine, RunState, Saved
 from charrnn.sampling.trained_model import Model
@@ -85,8 +85,8 @@ def read_ids(path: Path) -> Any:
 
 
 def make_trainer() -> Trainer:
-    training = TrainingConfig(steps=9, eval_every=3, eval_chars=9, report_every=1, batch_size=3)
-    return Trainer(IDS, CONFIG, OptimizerConfig(), replace(training, seq_len=5))
+    step = StepConfig(batch_size=3, seq_len=5)
+    return Trainer(IDS, CONFIG, OptimizerConfig(), step, total_steps=9)
 
 
 def make_subjects(folder: Path) -> list[Subject]:

@@ -71,7 +71,7 @@ def test_a_run_tells_what_it_does_and_keeps_the_best(text_file: Path) -> None:
     model = charrnn.train(text_file, steps=60, lr=0.02, on_event=events.append, **SMALL)
     started, finished = events[0], events[-1]
     assert isinstance(started, RunStarted)
-    assert started.plan.training.steps == 60
+    assert started.plan.run.steps == 60
     assert isinstance(finished, RunFinished)
     assert (finished.reason, finished.step) == ("finished", 60)
     evaluations = [e for e in events if isinstance(e, EvalReport)]
@@ -152,7 +152,7 @@ def test_a_model_of_any_cell_is_judged_writes_and_is_learned_from(
     model = charrnn.train(text_file, on_event=events.append, **options)
     assert isinstance(events[0], RunStarted)
     assert events[0].notes == ()
-    assert cell in ENGINE_CELLS[events[0].plan.training.engine]
+    assert cell in ENGINE_CELLS[events[0].plan.step.engine]
     losses, found = model.checkpoint.losses, charrnn.evaluate(model)
     assert losses.val_nats == pytest.approx(found.carried.nats_per_char, rel=1e-4)
     if cell != "irnn":  # so early it forgets nothing, a rounding neither
@@ -230,7 +230,7 @@ def test_a_run_slower_than_its_plan_stops_at_the_budget_and_is_whole(text_file: 
     assert isinstance(finished, RunFinished)
     assert isinstance(final, EvalReport)
     assert finished.reason in ("deadline", "finished")  # whoever looks at the clock first
-    assert 10 < finished.step < 30 < started.plan.training.steps
+    assert 10 < finished.step < 30 < started.plan.run.steps
     assert final.carried
     assert model.checkpoint.losses.val_nats == final.val_nats
 
@@ -245,7 +245,7 @@ def test_a_run_keeps_to_its_budget_when_the_machine_slows_down(text_file: Path) 
     assert isinstance(started, RunStarted)
     assert isinstance(finished, RunFinished)
     changes = [event for event in events if isinstance(event, PaceChanged)]
-    assert changes[0].steps < started.plan.training.steps
+    assert changes[0].steps < started.plan.run.steps
     assert (finished.reason, finished.step) == ("finished", changes[-1].steps)
     assert 50 < finished.elapsed_s < 66
 

@@ -98,14 +98,15 @@ def test_all_is_equal_but_the_cell(cli: Run, text_file: Path) -> None:
     assert all(2700 < cell["num_parameters"] < 3300 for cell in cells)
     plans = [json.loads((runs / cell["run"] / "plan.json").read_text()) for cell in cells]
     for part, names in (
-        ("training", ("engine", "precision", "seed", "eval_chars", "batch_size", "patience")),
+        ("step", ("engine", "precision", "seed", "batch_size")),
+        ("run", ("eval_chars", "patience")),
         ("optimizer", ("lr", "weight_decay")),
         ("model", ("dropout", "weight_drop", "embedding_size", "num_layers")),
     ):
         for name in names:
             assert len({json.dumps(plan[part][name]) for plan in plans}) == 1, name
     assert len({(plan["final_chars"], plan["corpus"]["sha256"]) for plan in plans}) == 1
-    assert found["engine"] == plans[0]["training"]["engine"]
+    assert found["engine"] == plans[0]["step"]["engine"]
     assert (found["precision"], found["seed"], found["budget_s"]) == ("fp32", 5, None)
     assert found["equal_characters"] == 41 * 4 * 16
     assert found["equal_seconds"] == min(cell["seconds"] for cell in cells)

@@ -16,7 +16,7 @@ from charrnn.corpus.text import TextConfig
 from charrnn.errors import CharRNNError, RunError, UsageError
 from charrnn.files.run_folder import RunFolder
 from charrnn.model.config import ModelConfig
-from charrnn.plan.config import OptimizerConfig, TrainingConfig
+from charrnn.plan.config import OptimizerConfig, RunConfig, StepConfig
 from charrnn.plan.plan import CorpusPlan, Plan
 
 BITS = math.log(2)
@@ -24,14 +24,12 @@ BITS = math.log(2)
 
 def run_folder(path: Path, lines: list[dict[str, Any]]) -> RunFolder:
     """A run of 3 streams and windows of 7, as its files tell."""
-    training = TrainingConfig(
-        steps=100, eval_every=10, eval_chars=5, report_every=2, batch_size=3, seq_len=7
-    )
     plan = Plan(
         corpus=CorpusPlan("text", ("text",), ("/text",), TextConfig(), "0", 999, SplitConfig()),
         model=ModelConfig(vocab_size=11),
         optimizer=OptimizerConfig(),
-        training=training,
+        step=StepConfig(batch_size=3, seq_len=7),
+        run=RunConfig(steps=100, eval_every=10, eval_chars=5, report_every=2),
         final_chars=9,
         budget_s=None,
         final_s=0.0,

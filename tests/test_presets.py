@@ -50,12 +50,12 @@ def test_char_rnn_is_its_program_with_no_option_given() -> None:
     assert plan.corpus.splits == SplitConfig(
         0.05, 0.0, split="streams", num_streams=50, stream_unit=50
     )
-    training = plan.training
-    assert (training.batch_size, training.seq_len, training.reset_prob) == (50, 50, 0.0)
-    assert (training.init_range, training.patience, training.eval_every) == (0.08, 0, 1000)
+    step, run = plan.step, plan.run
+    assert (step.batch_size, step.seq_len, step.reset_prob) == (50, 50, 0.0)
+    assert (step.init_range, run.patience, run.eval_every) == (0.08, 0, 1000)
     windows = len(TEXT) // 2500
-    assert training.steps == 50 * int(windows * 0.95)
-    assert training.eval_chars == 2500 * (windows - int(windows * 0.95))
+    assert run.steps == 50 * int(windows * 0.95)
+    assert run.eval_chars == 2500 * (windows - int(windows * 0.95))
 
 
 @pytest.mark.parametrize("name", PRESET_NAMES)
@@ -78,8 +78,8 @@ def test_every_value_of_a_preset_is_in_its_plan_with_the_reason(name: str) -> No
 
 def test_other_options_win_over_a_preset() -> None:
     plan = plan_of(preset="keras", lr=0.004, num_layers=3, steps=17, **SMALL)
-    assert (plan.optimizer.lr, plan.model.num_layers, plan.training.steps) == (0.004, 3, 17)
-    assert (plan.optimizer.optimizer, plan.training.reset_prob) == ("rmsprop", 1.0)
+    assert (plan.optimizer.lr, plan.model.num_layers, plan.run.steps) == (0.004, 3, 17)
+    assert (plan.optimizer.optimizer, plan.step.reset_prob) == ("rmsprop", 1.0)
     assert plan.reasons["lr"] == plan.reasons["num_layers"] == "as asked"
     assert "steps" not in plan.reasons
     assert plan_of(preset="keras", budget=2, **SMALL).budget_s == 2
@@ -87,7 +87,7 @@ def test_other_options_win_over_a_preset() -> None:
 
 def test_the_rate_of_fewer_epochs_is_no_other_rate() -> None:
     long, short = plan_of(preset="char-rnn"), plan_of(preset="char-rnn", epochs=3)
-    assert short.training.steps * 50 == long.training.steps * 3
+    assert short.run.steps * 50 == long.run.steps * 3
     assert short.optimizer == long.optimizer
 
 

@@ -21,7 +21,7 @@ from charrnn.inference.numpy_network import NumpyNetwork
 from charrnn.inference.scoring import score_carried, score_sampled
 from charrnn.model.cells import CellName
 from charrnn.model.config import ModelConfig
-from charrnn.plan.config import OptimizerConfig, TrainingConfig
+from charrnn.plan.config import OptimizerConfig, StepConfig
 from charrnn.sampling.config import SamplingConfig
 from charrnn.sampling.filters import choose
 from charrnn.sampling.place import Place
@@ -182,10 +182,8 @@ def test_training_learns_from_each_record_as_if_alone() -> None:
     corpus = corpus_of()
     records = records_of(corpus.split("train"))
     model = ModelConfig(len(corpus.vocabulary), "gru", 1, 13, 5, dropout=0.0)
-    training = TrainingConfig(
-        steps=9, eval_every=1, eval_chars=1, report_every=1, batch_size=6, seq_len=64
-    )
-    trainer = Trainer(records, model, OptimizerConfig(), training)
+    step = StepConfig(batch_size=6, seq_len=64)
+    trainer = Trainer(records, model, OptimizerConfig(), step, total_steps=9)
     weights = trainer.model.weights()
     window = make_windows(records, 6, 64, seed=0).next()
     predicted = [
@@ -204,10 +202,8 @@ def test_a_long_record_carries_its_state_and_the_next_begins_afresh() -> None:
     corpus = corpus_of("abcdefghij" * 3 + "\n" + "jihgfedcba" * 3 + "\n" + "b\na\n" * 3)
     records = shuffled_records(corpus.ids, corpus.vocabulary)
     model = ModelConfig(len(corpus.vocabulary), "rnn", 1, 13, 5, dropout=0.0)
-    training = TrainingConfig(
-        steps=9, eval_every=1, eval_chars=1, report_every=1, batch_size=2, seq_len=8, reset_prob=1.0
-    )
-    trainer = Trainer(records, model, OptimizerConfig(), training)
+    step = StepConfig(batch_size=2, seq_len=8, reset_prob=1.0)
+    trainer = Trainer(records, model, OptimizerConfig(), step, total_steps=9)
     begun: list[tuple[bool, bool]] = []
     begin = trainer._begin
 

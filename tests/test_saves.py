@@ -17,7 +17,7 @@ import charrnn
 from charrnn.errors import CharRNNError, RunError, UsageError
 from charrnn.files import atomic, run_folder, sealed_file
 from charrnn.model import checkpoint
-from charrnn.plan.config import SaveInterval, TrainingConfig
+from charrnn.plan.config import RunConfig, SaveInterval
 from charrnn.runs.events import Event, RunStarted, StepReport, StopRequest
 from charrnn.training.run import TrainingRun
 
@@ -238,11 +238,11 @@ def test_a_run_that_an_earlier_version_stopped_goes_on() -> None:
     [("1m", (60, None)), ("0.5s", (0.5, None)), ("2h", (7200, None)), ("500", (0, 500))],
 )
 def test_saves_come_by_time_or_by_steps(text: str, interval: tuple[float, int | None]) -> None:
-    config = TrainingConfig(1, 1, 1, 1, save_every=text)
+    config = RunConfig(1, 1, 1, 1, save_every=text)
     assert config.save_interval() == SaveInterval(*interval)
 
 
 @pytest.mark.parametrize("text", ["", "0", "0s", "-5", "1.5", "5 minutes", "1e3", "nan", "5M"])
 def test_an_interval_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--save-every"):
-        TrainingConfig(1, 1, 1, 1, save_every=text)
+        RunConfig(1, 1, 1, 1, save_every=text)

@@ -16,7 +16,7 @@ from charrnn.inference.scoring import score_carried
 from charrnn.model.cells import CELLS, CellName
 from charrnn.model.config import ModelConfig
 from charrnn.model.precision import PRECISIONS, Precision
-from charrnn.plan.config import OptimizerConfig, OptimizerName, TrainingConfig
+from charrnn.plan.config import OptimizerConfig, OptimizerName, StepConfig
 from charrnn.plan.engines import ENGINE_CELLS, EngineName
 from charrnn.training.dropout import draw_mask
 from charrnn.training.torch_scorer import TorchScorer
@@ -24,21 +24,13 @@ from charrnn.training.trainer import Trainer
 
 V = 7
 MODEL = ModelConfig(V, hidden_size=12, embedding_size=5, num_layers=2, dropout=0.3, weight_drop=0.2)
-TRAINING = TrainingConfig(
-    steps=40,
-    eval_every=10,
-    eval_chars=64,
-    report_every=5,
-    batch_size=3,
-    seq_len=11,
-    reset_prob=0.1,
-    seed=5,
-)
+STEP = StepConfig(batch_size=3, seq_len=11, reset_prob=0.1, seed=5)
+STEPS = 40
 IDS = np.random.default_rng(0).integers(0, V, 700).astype(np.uint8)
 
 
 def make_trainer(model: ModelConfig = MODEL, **changes: Any) -> Trainer:
-    return Trainer(IDS, model, OptimizerConfig(), replace(TRAINING, **changes))
+    return Trainer(IDS, model, OptimizerConfig(), replace(STEP, **changes), STEPS)
 
 
 def weights_after(trainer: Trainer, steps: int) -> dict[str, np.ndarray]:
@@ -88,7 +80,7 @@ def test_every_optimizer_and_split_is_resumed_bit_for_bit(
     optimizer = OptimizerConfig(optimizer=name, lr=0.01, lr_decay=0.5, lr_decay_after=1)
 
     def make(seed: int) -> Trainer:
-        return Trainer(split, MODEL, optimizer, replace(TRAINING, seed=seed, init_range=0.3))
+        return Trainer(split, MODEL, optimizer, replace(STEP, seed=seed, init_range=0.3), STEPS)
 
     unbroken, first, resumed = make(5), make(5), make(6)
     expected = weights_after(unbroken, 47)
@@ -102,7 +94,7 @@ def test_every_optimizer_and_split_is_resumed_bit_for_bit(
 
 def test_the_rate_falls_after_each_epoch_from_the_one_named_on() -> None:
     optimizer = OptimizerConfig(lr=0.01, lr_decay=0.5, lr_decay_after=2, warmup_steps=0)
-    trainer = Trainer(IDS, MODEL, optimizer, TRAINING)
+    trainer = Trainer(IDS, MODEL, optimizer, STEP, STEPS)
     rates = []
     for _ in range(4 * 21):  # 699 // 3 // 11 windows in an epoch
         trainer.step()
@@ -131,11 +123,11 @@ def test_bf16_training_ends_where_fp32_does(cell: CellName) -> None:
     encoded = replace(encoded, ids=encoded.ids[:400_000])
     corpus = EncodedCorpus.from_encoded(encoded, "stdlib", SplitConfig())
     model = ModelConfig(len(corpus.vocabulary), cell, 2, 128, 64, dropout=0.0)
-    training = replace(TRAINING, steps=500, batch_size=50, seq_len=50, threads=2)
+    training = replace(STEP, batch_size=50, seq_len=50, threads=2)
     nats = {}
     for precision in PRECISIONS:
         config = replace(training, engine="native", precision=precision)
-        trainer = Trainer(corpus.split("train"), model, OptimizerConfig(lr=2e-3), config)
+        trainer = Trainer(corpus.split("train"), model, OptimizerConfig(lr=2e-3), config, 500)
         weights_after(trainer, 500)
         scorer = TorchScorer(trainer.model, NativeEngine("fp32", 2))
         nats[precision] = score_carried(scorer, corpus.split("validation")).nats_per_char
@@ -159,9 +151,8 @@ def test_the_seed_decides_the_run() -> None:
 
 def test_a_text_with_a_pattern_is_learned() -> None:
     pattern = np.tile(np.array([0, 1, 2, 3, 4, 5, 6, 6, 5, 0, 0, 2], np.uint8), 60)
-    config = replace(TRAINING, steps=300)
     trainer = Trainer(
-        pattern, replace(MODEL, dropout=0.0, weight_drop=0.0), OptimizerConfig(lr=0.02), config
+        pattern, replace(MODEL, dropout=0.0, weight_drop=0.0), OptimizerConfig(lr=0.02), STEP, 300
     )
     trainer.step()
     assert trainer.report().train_nats == pytest.approx(math.log(V), abs=0.5)
@@ -183,7 +174,7 @@ def test_the_state_is_carried_but_no_gradient_is() -> None:
 
 def test_weight_drop_silences_its_share_of_the_recurrent_weights_for_a_window() -> None:
     model = replace(MODEL, cell="gru", dropout=0.0, weight_drop=0.25, hidden_size=40)
-    trainer = Trainer(IDS, model, OptimizerConfig(weight_decay=0.0), TRAINING)
+    trainer = Trainer(IDS, model, OptimizerConfig(weight_decay=0.0), STEP, STEPS)
     before = trainer.model.weights()
     trainer.step()
     after = trainer.model.weights()
@@ -199,8 +190,8 @@ def test_weight_drop_silences_its_share_of_the_recurrent_weights_for_a_window() 
 @pytest.mark.parametrize("cell", [cell for cell in CELLS if cell != "irnn"])  # may be silent
 def test_weight_drop_takes_every_recurrent_matrix_and_nothing_else(cell: CellName) -> None:
     model = replace(MODEL, cell=cell, dropout=0.0, weight_drop=0.25, hidden_size=40)
-    config = replace(TRAINING, engine="reference")
-    trainer = Trainer(IDS, model, OptimizerConfig(weight_decay=0.0), config)
+    config = replace(STEP, engine="reference")
+    trainer = Trainer(IDS, model, OptimizerConfig(weight_decay=0.0), config, STEPS)
     before = trainer.model.weights()
     for _ in range(2):  # in the first window nothing carried reaches the first step
         trainer.step()

@@ -114,7 +114,8 @@ def test_a_plan_made_from_its_own_command_is_the_same_plan() -> None:
         whole = isinstance(number, float) and number.is_integer() and "." not in value
         options[name[2:].replace("-", "_")] = int(number) if whole else number
     again, _ = planned(**options)
-    assert again.training == replace(plan.training, report_every=again.training.report_every)
+    assert again.step == plan.step
+    assert again.run == replace(plan.run, report_every=again.run.report_every)
     assert (again.model, again.optimizer) == (plan.model, plan.optimizer)
 
 
@@ -122,7 +123,7 @@ def test_a_budget_decides_the_steps() -> None:
     short, _ = planned(TEXT * 50, budget=4, hidden_size=16)
     long, _ = planned(TEXT * 50, budget=12, hidden_size=16)
     assert short.budget_s == 4
-    assert 1 <= short.training.steps < long.training.steps
+    assert 1 <= short.run.steps < long.run.steps
 
 
 def test_little_time_means_fewer_evaluations_but_none_of_a_few_characters() -> None:
@@ -130,14 +131,14 @@ def test_little_time_means_fewer_evaluations_but_none_of_a_few_characters() -> N
     short, _ = planned(text, budget=2, hidden_size=64)
     long, _ = planned(text, budget=200, hidden_size=64)
     by_steps, _ = planned(text, steps=50, hidden_size=64)
-    assert short.training.eval_chars >= 4096
-    assert long.training.eval_chars > short.training.eval_chars
-    assert by_steps.training.eval_chars >= 4096
+    assert short.run.eval_chars >= 4096
+    assert long.run.eval_chars > short.run.eval_chars
+    assert by_steps.run.eval_chars >= 4096
     assert _evaluations(short) < _evaluations(long) == _evaluations(by_steps) == 10
 
 
 def _evaluations(plan: Plan) -> int:
-    return round(plan.training.steps / plan.training.eval_every)
+    return round(plan.run.steps / plan.run.eval_every)
 
 
 def test_dropout_fits_the_readings_of_the_plan_not_of_the_first_guess(
@@ -147,8 +148,7 @@ def test_dropout_fits_the_readings_of_the_plan_not_of_the_first_guess(
     monkeypatch.setattr(calibration._Machine, "calibrate", lambda *_: quick)
     text = (TEXT * 1000)[:300_000]
     plan, _ = planned(text, budget=10, hidden_size=512)
-    training = plan.training
-    readings = training.steps * training.batch_size * training.seq_len / 270_000
+    readings = plan.run.steps * plan.step.batch_size * plan.step.seq_len / 270_000
     assert 20 < readings < MOST_EPOCHS
     expected = choose_dropout(readings, plan.model.num_parameters() / 270_000)
     assert plan.model.dropout == pytest.approx(expected, abs=0.011)
@@ -157,8 +157,7 @@ def test_dropout_fits_the_readings_of_the_plan_not_of_the_first_guess(
 
 def test_a_small_text_is_not_read_for_ever() -> None:
     plan, _ = planned(TEXT[:2000], budget=60, hidden_size=16)
-    training = plan.training
-    read = training.steps * training.batch_size * training.seq_len
+    read = plan.run.steps * plan.step.batch_size * plan.step.seq_len
     assert read == pytest.approx(MOST_EPOCHS * 1800, rel=0.1)
     assert "readings" in plan.reasons["steps"]
 
@@ -179,12 +178,12 @@ def test_an_identity_is_neither_dropped_nor_carried_unless_that_is_asked_for() -
     fixed = {"engine": "reference", "precision": "fp32", "eval_chars": 64}  # so nothing is measured
     options = {"hidden_size": 20, "epochs": 20, "cell": "irnn", **fixed}
     chosen, _ = planned(**options)
-    assert (chosen.model.weight_drop, chosen.training.reset_prob) == (0.0, 1.0)
+    assert (chosen.model.weight_drop, chosen.step.reset_prob) == (0.0, 1.0)
     asked, _ = planned(**options, weight_drop=0.2, reset_prob=0.3)
-    assert (asked.model.weight_drop, asked.training.reset_prob) == (0.2, 0.3)
+    assert (asked.model.weight_drop, asked.step.reset_prob) == (0.2, 0.3)
     other, _ = planned(**{**options, "cell": "gru"})
     assert other.model.weight_drop > 0
-    assert other.training.reset_prob < 0.1
+    assert other.step.reset_prob < 0.1
     assert planned(**{**options, "cell": "bow"})[0].model.weight_drop == 0  # it has none to drop
 
 
@@ -197,17 +196,17 @@ def test_a_longer_run_gets_a_wider_model() -> None:
 def test_epochs_are_readings_of_the_training_split() -> None:
     plan, _ = planned(epochs=3, batch_size=4, seq_len=32)
     per_epoch = (int(len(TEXT) * 0.9) - 1) // 4 // 32
-    assert plan.training.steps == pytest.approx(3 * per_epoch, abs=3)
+    assert plan.run.steps == pytest.approx(3 * per_epoch, abs=3)
 
 
 def test_a_small_text_shrinks_the_windows_and_says_so() -> None:
     plan, notes = planned(TEXT[:300], steps=2)
-    assert plan.training.batch_size * plan.training.seq_len <= 270
+    assert plan.step.batch_size * plan.step.seq_len <= 270
     assert len(notes) == 1
     assert "batch size 16 ->" in notes[0]
     assert planned(TEXT, steps=2, batch_size=8)[1] == ()
     plan, notes = planned(TEXT[:300], steps=2, batch_size=48)
-    assert plan.training.batch_size * plan.training.seq_len <= 270
+    assert plan.step.batch_size * plan.step.seq_len <= 270
     assert "batch size 48 ->" in notes[0]
 
 

@@ -11,7 +11,7 @@ from charrnn.cli.arguments import parse_duration, parse_size
 from charrnn.cli.terminal import Color, ColorOption, JsonOption, make_console
 from charrnn.model.cells import CellName
 from charrnn.model.config import ModelConfig
-from charrnn.plan.config import TrainingConfig
+from charrnn.plan.config import StepConfig
 from charrnn.plan.engines import training_threads
 
 
@@ -42,11 +42,7 @@ def bench(
     model = ModelConfig(
         vocab_size=65, cell=cell, num_layers=num_layers, hidden_size=hidden_size, dropout=0.0
     )
-    training = TrainingConfig(
-        steps=1,
-        eval_every=1,
-        eval_chars=1,
-        report_every=1,
+    step = StepConfig(
         batch_size=batch_size,
         seq_len=seq_len,
         threads=training_threads(cell) if threads is None else threads,
@@ -54,12 +50,10 @@ def bench(
     prepare_for_training()
     from charrnn.training.benchmark import benchmark
 
-    found = benchmark(model, training, seconds)
+    found = benchmark(model, step, seconds)
     rows = {f"{engine} {precision}": speed for (engine, precision), speed in found.training.items()}
     if as_json:
-        print(
-            json.dumps({"training": rows, "sampling": found.sampling, "threads": training.threads})
-        )
+        print(json.dumps({"training": rows, "sampling": found.sampling, "threads": step.threads}))
         return
     from rich.table import Table
 
@@ -74,7 +68,7 @@ def bench(
     console = make_console(sys.stdout, color)
     console.print(
         f"{cell} {num_layers}x{hidden_size}, {batch_size} streams x {seq_len} characters, "
-        f"{training.threads} threads, {platform.machine()}"
+        f"{step.threads} threads, {platform.machine()}"
     )
     console.print(table)
     speeds = ", ".join(f"{name} {speed:,.0f}" for name, speed in found.sampling.items())

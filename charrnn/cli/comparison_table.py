@@ -85,11 +85,11 @@ def _bits(nats: float | None) -> str:
 def heading(comparison: "Comparison") -> str:
     """The text, and what all cells have in common."""
     plan = comparison.results[0].plan
-    training = plan.training
+    step = plan.step
     return (
         f"{plan.corpus.name}: {plan.corpus.num_symbols:,} characters, "
-        f"{plan.model.vocab_size} distinct; {training.engine} {training.precision} on "
-        f"{training.device}, {training.threads} threads, seed {training.seed}"
+        f"{plan.model.vocab_size} distinct; {step.engine} {step.precision} on "
+        f"{step.device}, {step.threads} threads, seed {step.seed}"
     )
 
 
@@ -99,7 +99,7 @@ def _legend(comparison: "Comparison") -> list[str]:
     lines = [
         f"nats, bits: of the best model, exactly, on {plan.final_chars:,} validation characters",
         "end, at: bits at the end, after equal characters, after equal seconds, on "
-        f"{plan.training.eval_chars:,}",
+        f"{plan.run.eval_chars:,}",
         "  of them, the same for all; interpolated between evaluations",
     ]
     for each in comparison.results:
@@ -126,13 +126,13 @@ def record(comparison: "Comparison") -> dict[str, Any]:
     return {
         "name": comparison.name,
         "corpus": plan.corpus.name,
-        "engine": plan.training.engine,
-        "precision": plan.training.precision,
-        "device": plan.training.device,
-        "threads": plan.training.threads,
-        "seed": plan.training.seed,
+        "engine": plan.step.engine,
+        "precision": plan.step.precision,
+        "device": plan.step.device,
+        "threads": plan.step.threads,
+        "seed": plan.step.seed,
         "budget_s": plan.budget_s,
-        "eval_characters": plan.training.eval_chars,
+        "eval_characters": plan.run.eval_chars,
         "final_characters": plan.final_chars,
         "equal_characters": comparison.equal_characters,
         "equal_seconds": comparison.equal_seconds,

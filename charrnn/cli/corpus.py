@@ -119,13 +119,13 @@ def stats(
         mark = ", the mark to beat" if bits == min(found.compressed.values()) else ""
         rows.append((name, f"{bits:.4f} bits per {unit}{mark}"))
     if plan is not None:
-        model, training = plan.model, plan.training
+        model, step = plan.model, plan.step
         rows.append(
             (
                 "train would choose",
                 f"{model.cell} {model.num_layers}x{model.hidden_size}, dropout {model.dropout:g}, "
-                f"lr {plan.optimizer.lr:g}, {training.steps:,} steps of {training.batch_size} x "
-                f"{training.seq_len} {unit}s, in {format_duration(DEFAULT_BUDGET_S)}",
+                f"lr {plan.optimizer.lr:g}, {plan.run.steps:,} steps of {step.batch_size} x "
+                f"{step.seq_len} {unit}s, in {format_duration(DEFAULT_BUDGET_S)}",
             )
         )
     for label, value in rows:

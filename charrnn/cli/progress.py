@@ -71,7 +71,7 @@ class TrainingDisplay:
 
     def _show_start(self, event: RunStarted) -> None:
         plan = event.plan
-        self._steps = self._planned = plan.training.steps
+        self._steps = self._planned = plan.run.steps
         if plan.corpus.splits.records is not None:
             self._manner = "each line by itself"
         for note in event.notes:
@@ -182,7 +182,7 @@ class ComparisonDisplay(TrainingDisplay):
 
     def _show_start(self, event: RunStarted) -> None:
         plan = event.plan
-        self._steps = self._planned = plan.training.steps
+        self._steps = self._planned = plan.run.steps
         self._logged = 0
         self._print(
             f"{plan.model.cell} {plan.model.num_layers}x{plan.model.hidden_size}, "
@@ -212,7 +212,7 @@ class ComparisonDisplay(TrainingDisplay):
 
 
 def _plan_rows(plan: Plan, folder: Path) -> list[tuple[str, ...]]:
-    model, training, corpus = plan.model, plan.training, plan.corpus
+    model, step, corpus = plan.model, plan.step, plan.corpus
     unit = "bytes" if corpus.text.as_bytes else "characters"
     rows: list[tuple[str, ...]] = [
         ("run", str(folder)),
@@ -224,12 +224,12 @@ def _plan_rows(plan: Plan, folder: Path) -> list[tuple[str, ...]]:
         ),
         (
             "training",
-            f"{training.steps:,} steps of {_window(plan)}",
+            f"{plan.run.steps:,} steps of {_window(plan)}",
         ),
         (
             "engine",
-            f"{training.engine} {training.precision} on {training.device}, "
-            f"{training.threads} threads, seed {training.seed}",
+            f"{step.engine} {step.precision} on {step.device}, "
+            f"{step.threads} threads, seed {step.seed}",
         ),
     ]
     if plan.budget_s is not None:
@@ -239,8 +239,8 @@ def _plan_rows(plan: Plan, folder: Path) -> list[tuple[str, ...]]:
 
 def _reason_rows(plan: Plan) -> list[tuple[str, ...]]:
     """Every choice with its reason."""
-    values = asdict(plan.model) | asdict(plan.training) | asdict(plan.optimizer)
-    values |= asdict(plan.corpus.splits)
+    values = asdict(plan.model) | asdict(plan.run) | asdict(plan.step)
+    values |= asdict(plan.optimizer) | asdict(plan.corpus.splits)
     return [
         (option.replace("_", "-"), f"{values[option]}", reason)
         for option, reason in plan.reasons.items()
@@ -249,14 +249,13 @@ def _reason_rows(plan: Plan) -> list[tuple[str, ...]]:
 
 def _window(plan: Plan) -> str:
     """What one step reads; and how often all is read, where that can be told beforehand."""
-    training, corpus = plan.training, plan.corpus
+    step, corpus = plan.step, plan.corpus
     if corpus.splits.records is not None:
-        return f"{training.batch_size} lines, {training.seq_len} characters of each at a time"
-    read = training.steps * training.batch_size * training.seq_len
+        return f"{step.batch_size} lines, {step.seq_len} characters of each at a time"
+    read = plan.run.steps * step.batch_size * step.seq_len
     trained_on = corpus.num_symbols * (1 - corpus.splits.val_frac - corpus.splits.test_frac)
     return (
-        f"{training.batch_size} streams x {training.seq_len} characters, "
-        f"{read / trained_on:.3g} readings"
+        f"{step.batch_size} streams x {step.seq_len} characters, {read / trained_on:.3g} readings"
     )
 
 

@@ -39,7 +39,7 @@ from charrnn.cli.training_options import (
 )
 from charrnn.model.cells import CellName
 from charrnn.model.config import ModelConfig
-from charrnn.plan.config import Device, TrainingConfig
+from charrnn.plan.config import Device, RunConfig, StepConfig
 from charrnn.plan.engines import EngineName
 from charrnn.plan.presets import PRESETS, PresetName
 
@@ -162,7 +162,7 @@ def train(
             parser=parse_number,
             metavar="P",
             help="Chance that a stream begins a window with an empty state.",
-            show_default=f"{TrainingConfig.reset_prob}; 1 for irnn",
+            show_default=f"{StepConfig.reset_prob}; 1 for irnn",
             rich_help_panel=TRAINING,
         ),
     ] = None,
@@ -213,7 +213,7 @@ def train(
             parser=parse_size,
             metavar="N",
             help="Evaluations without a better model before training stops; 0: never.",
-            show_default=str(TrainingConfig.patience),
+            show_default=str(RunConfig.patience),
             rich_help_panel=STOPPING,
         ),
     ] = None,
@@ -222,7 +222,7 @@ def train(
         typer.Option(
             metavar="TIME|STEPS",
             help="Between saves: 30s, 5m, 2h, or steps; each evaluation saves, too.",
-            show_default=TrainingConfig.save_every,
+            show_default=RunConfig.save_every,
             rich_help_panel=RUN,
         ),
     ] = None,

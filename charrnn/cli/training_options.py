@@ -6,7 +6,7 @@ import typer
 
 from charrnn.cli.arguments import parse_size
 from charrnn.model.config import ModelConfig
-from charrnn.plan.config import TrainingConfig
+from charrnn.plan.config import StepConfig
 
 MODEL = "Model"
 TRAINING = "Training"
@@ -37,7 +37,7 @@ BatchSizeOption = Annotated[
         parser=parse_size,
         metavar="B",
         help="Parallel streams.",
-        show_default=str(TrainingConfig.batch_size),
+        show_default=str(StepConfig.batch_size),
         rich_help_panel=TRAINING,
     ),
 ]
@@ -47,7 +47,7 @@ SeqLenOption = Annotated[
         parser=parse_size,
         metavar="T",
         help="Characters that the gradient reaches back.",
-        show_default=str(TrainingConfig.seq_len),
+        show_default=str(StepConfig.seq_len),
         rich_help_panel=TRAINING,
     ),
 ]
@@ -57,7 +57,7 @@ SeedOption = Annotated[
         parser=parse_size,
         metavar="N",
         help="Of weights and dropout.",
-        show_default=str(TrainingConfig.seed),
+        show_default=str(StepConfig.seed),
         rich_help_panel=TRAINING,
     ),
 ]

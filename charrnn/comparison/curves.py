@@ -80,7 +80,7 @@ def read_curve(folder: RunFolder, name: str) -> Curve:
         plan = Plan.from_json(folder.plan.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise RunError(f"the run in {str(folder.path)!r} has no plan that can be read") from error
-    step_chars = plan.training.batch_size * plan.training.seq_len
+    step_chars = plan.step.batch_size * plan.step.seq_len
     reports = Metrics(folder.metrics).read()
     evaluations = [report for report in reports if isinstance(report, EvalReport)]
     speeds = [report.chars_per_s for report in reports if isinstance(report, StepReport)]

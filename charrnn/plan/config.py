@@ -1,9 +1,10 @@
-"""What a training run is made of beside the model. No torch here."""
+"""The values that make a training run: its optimizer, one step of it, and how it goes."""
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from charrnn.errors import UsageError
 from charrnn.model.precision import PRECISIONS, Precision
@@ -63,60 +64,37 @@ class OptimizerConfig:
             _require(option, most, 0 <= most < math.inf, "0 for none, or a number such as 1")
 
 
-class SaveInterval(NamedTuple):
-    """How far apart saves are, beside those at each evaluation."""
-
-    seconds: float
-    steps: int | None
-    """If not None, this decides."""
-
-
 @dataclass(frozen=True)
-class TrainingConfig:
-    """The loop: windows, steps, how often to look, and what computes it."""
+class StepConfig:
+    """What one training step is: the window that it reads, and what computes it."""
 
-    steps: int
-    """Windows to learn from; one optimizer step each."""
-    eval_every: int
-    """Steps between evaluations (and saves)."""
-    eval_chars: int
-    """Characters of the validation split that an evaluation during training reads, about."""
-    report_every: int
-    """Steps between progress reports."""
-    patience: int = 3
-    """Evaluations in a row without a better model after which training stops; 0: never."""
-    save_every: str = "1m"
-    """Time (30s, 5m, 2h) or steps (500) between saves; each evaluation is one, too."""
     batch_size: int = 16
     """B: parallel streams of the text."""
     seq_len: int = 64
-    """T: steps that the gradient reaches back through time."""
+    """T: characters of a stream in one window, as far as the gradient reaches back in time."""
     reset_prob: float = 0.01
-    """Chance that a stream begins a window with the zero state, as sampling does."""
+    """Probability that a stream begins a window with the zero state, as sampling does."""
     seed: int = 0
-    """Seeds the initial weights and the dropout masks."""
+    """Seed of the initial weights, of the order of records, of the resets and of the dropout."""
     init_range: float = 0.0
-    """X: every parameter begins in U(-X, X), but for an LSTM's forget bias; 0: see CharRNN."""
+    """X: every parameter begins in U(-X, X), but for biases that a cell wants at a value; 0: as
+    CharRNN describes it."""
     engine: EngineName = "torch"
-    """What runs the recurrent stack."""
+    """The engine that runs the recurrent stack."""
     precision: Precision = "fp32"
-    """Of the matrix products in training."""
+    """The number type of the matrix products in training."""
     device: Device = "cpu"
-    """Where."""
+    """Where the model and the windows are."""
     threads: int = 1
-    """CPU threads."""
+    """CPU threads that compute a step."""
 
     def __post_init__(self) -> None:
         for option, value in (
-            ("steps", self.steps),
-            ("eval-every", self.eval_every),
-            ("eval-chars", self.eval_chars),
             ("batch-size", self.batch_size),
             ("seq-len", self.seq_len),
             ("threads", self.threads),
         ):
             _require(option, value, value >= 1, "1 or more")
-        _require("patience", self.patience, self.patience >= 0, "0 or more")
         _require("reset-prob", self.reset_prob, 0 <= self.reset_prob <= 1, "from 0 to 1")
         _require("init-range", self.init_range, 0 <= self.init_range < 100, "0, or such as 0.08")
         _require("seed", self.seed, 0 <= self.seed < 2**63, "0 or more")
@@ -126,18 +104,62 @@ class TrainingConfig:
             ("device", self.device, DEVICES),
         ):
             _require(option, choice, choice in choices, f"one of {', '.join(choices)}")
-        self.save_interval()
+
+
+class SaveInterval(NamedTuple):
+    """How far apart saves are, beside those at each evaluation: so many steps, or so much time."""
+
+    seconds: float
+    steps: int | None
+    """Steps between two saves; None: `seconds` decide."""
+
+    @classmethod
+    def parse(cls, text: str) -> "SaveInterval":
+        """The interval that `--save-every` names; raises UsageError if it names none."""
+        found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smhd]?)", text)
+        number, unit = (float(found[1]), found[2]) if found else (0.0, "")
+        wanted = "a time such as 30s or 5m, or a whole number of steps such as 500"
+        _require("save-every", text, number > 0, wanted)
+        if unit:
+            return cls(number * UNITS[unit], None)
+        _require("save-every", text, number.is_integer(), wanted)
+        return cls(0.0, int(number))
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """How a run goes: how many steps, and after which of them it evaluates, reports and saves."""
+
+    steps: int
+    """Training steps of the whole run; one window and one optimizer step each."""
+    eval_every: int
+    """Steps between evaluations; the run is saved at each of them."""
+    eval_chars: int
+    """Characters of the validation split that an evaluation during training reads, about."""
+    report_every: int
+    """Steps between progress reports."""
+    patience: int = 3
+    """Evaluations in a row without a better model after which training stops; 0: never."""
+    save_every: str = "1m"
+    """Time (30s, 5m, 2h) or steps (500) between saves; each evaluation is one, too."""
+
+    def __post_init__(self) -> None:
+        check_run_values(vars(self))
 
     def save_interval(self) -> SaveInterval:
         """`save_every` as numbers."""
-        found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smhd]?)", self.save_every)
-        number, unit = (float(found[1]), found[2]) if found else (0.0, "")
-        wanted = "a time such as 30s or 5m, or a whole number of steps such as 500"
-        _require("save-every", self.save_every, number > 0, wanted)
-        if unit:
-            return SaveInterval(number * UNITS[unit], None)
-        _require("save-every", self.save_every, number.is_integer(), wanted)
-        return SaveInterval(0.0, int(number))
+        return SaveInterval.parse(self.save_every)
+
+
+def check_run_values(values: Mapping[str, Any]) -> None:
+    """Raise UsageError if one of some values of a RunConfig, by their names, is out of range."""
+    for name, value in values.items():
+        if name == "save_every":
+            SaveInterval.parse(value)
+        elif name == "patience":
+            _require(name, value, value >= 0, "0 or more")
+        else:
+            _require(name.replace("_", "-"), value, value >= 1, "1 or more")
 
 
 def _require(option: str, value: object, condition: bool, wanted: str) -> None:

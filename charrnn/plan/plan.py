@@ -5,14 +5,14 @@ A plan names every size, so that its `command()` repeats the run on the same mac
 
 import json
 import shlex
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from charrnn.corpus.encoded import SplitConfig
 from charrnn.corpus.text import TextConfig
 from charrnn.errors import CharRNNError, RunError
 from charrnn.model.config import ModelConfig
-from charrnn.plan.config import OptimizerConfig, TrainingConfig
+from charrnn.plan.config import OptimizerConfig, RunConfig, StepConfig
 from charrnn.plan.request import TrainingRequest
 
 
@@ -50,7 +50,8 @@ class Plan:
     corpus: CorpusPlan
     model: ModelConfig
     optimizer: OptimizerConfig
-    training: TrainingConfig
+    step: StepConfig
+    run: RunConfig
     final_chars: int
     """Characters of the validation split that the final, exact evaluation reads."""
     budget_s: float | None
@@ -72,7 +73,7 @@ class Plan:
         words += _text_words(self.corpus.text)
         if self.init is not None:
             words += ["--init-from", self.init.argument]
-        for config in (self.corpus.splits, self.model, self.optimizer, self.training):
+        for config in (self.corpus.splits, self.model, self.optimizer, self.run, self.step):
             for name, value in asdict(config).items():
                 if value is not None and name in TrainingRequest.__dataclass_fields__:
                     words += [f"--{name.replace('_', '-')}", f"{value}"]
@@ -89,6 +90,8 @@ class Plan:
             values: dict[str, Any] = json.loads(text)
             corpus = dict(values.pop("corpus"))
             init = values.pop("init", None)
+            # A plan of an older charrnn has both under one name.
+            together = values.pop("training", None) or {**values.pop("step"), **values.pop("run")}
             return cls(
                 corpus=CorpusPlan(
                     splits=SplitConfig(**corpus.pop("splits")),
@@ -99,7 +102,8 @@ class Plan:
                 ),
                 model=ModelConfig(**values.pop("model")),
                 optimizer=OptimizerConfig(**values.pop("optimizer")),
-                training=TrainingConfig(**values.pop("training")),
+                step=StepConfig(**{name: together[name] for name in together if name in _STEP}),
+                run=RunConfig(**{name: together[name] for name in together if name not in _STEP}),
                 init=None if init is None else InitialModel(**init),
                 **values,
             )
@@ -113,6 +117,9 @@ class Plan:
         ) as error:
             reason = str(error)[:200]
             raise RunError(f"the run's plan.json cannot be read: {reason}") from error
+
+
+_STEP = tuple(field.name for field in fields(StepConfig))
 
 
 def _text_words(config: TextConfig) -> list[str]:

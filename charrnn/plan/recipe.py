@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from charrnn.model.cells import CELLS, CellName
 from charrnn.model.config import ModelConfig
-from charrnn.plan.config import OptimizerName, TrainingConfig
+from charrnn.plan.config import OptimizerName, StepConfig
 
 WIDTHS = (64, 96, 128, 192, 256, 384, 512, 768, 1024)
 """Hidden sizes to choose from."""
@@ -104,7 +104,7 @@ def choose_reset_prob(cell: CellName) -> float:
     A cell that begins as an identity forgets nothing until it has learned to: carried on, its state
     grows from window to window, and training diverges at any rate. Le et al. carry none.
     """
-    return 1.0 if CELLS[cell].identity else TrainingConfig.reset_prob
+    return 1.0 if CELLS[cell].identity else StepConfig.reset_prob
 
 
 def choose_rate(hidden_size: int, optimizer: OptimizerName = "adamw") -> float:

@@ -8,17 +8,15 @@ from charrnn.corpus.encoded import SplitConfig
 from charrnn.corpus.text import TextConfig
 from charrnn.errors import UsageError
 from charrnn.model.config import ModelConfig
-from charrnn.plan.config import OptimizerConfig, TrainingConfig
+from charrnn.plan.config import OptimizerConfig, RunConfig, StepConfig, check_run_values
 from charrnn.plan.engines import check_cell
 from charrnn.plan.presets import PRESET_NAMES, PRESETS, STOPS, PresetName
 
 DEFAULT_BUDGET_S = 180.0
 
-
-_ANY = TrainingConfig(steps=1, eval_every=1, eval_chars=1, report_every=1)
-
-
-_Config = TypeVar("_Config", ModelConfig, OptimizerConfig, TrainingConfig, SplitConfig, TextConfig)
+_Config = TypeVar(
+    "_Config", ModelConfig, OptimizerConfig, StepConfig, RunConfig, SplitConfig, TextConfig
+)
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,8 @@ class TrainingRequest:
         self.optimizer_config()
         self.split_config()
         self.text_config()
-        self.training_config(_ANY)
+        self.step_config()
+        check_run_values(self._given(RunConfig))
         check_cell(model.cell, self.engine, self.precision)
 
     def with_preset(self) -> "TrainingRequest":
@@ -131,20 +130,27 @@ class TrainingRequest:
         """What of the text is held back."""
         if self.split != "streams":
             return self._over(SplitConfig())
-        sizes = self.training_config(_ANY)
+        step = self.step_config()
         return self._over(
-            SplitConfig(split="streams", num_streams=sizes.batch_size, stream_unit=sizes.seq_len)
+            SplitConfig(split="streams", num_streams=step.batch_size, stream_unit=step.seq_len)
         )
 
     def text_config(self) -> TextConfig:
         """How the text is read."""
         return self._over(TextConfig())
 
-    def training_config(self, chosen: TrainingConfig) -> TrainingConfig:
+    def step_config(self, chosen: StepConfig | None = None) -> StepConfig:
+        """`chosen`, or the defaults, with what was asked for explicitly in its place."""
+        return self._over(chosen or StepConfig())
+
+    def run_config(self, chosen: RunConfig) -> RunConfig:
         """`chosen`, with what was asked for explicitly in its place."""
         return self._over(chosen)
 
     def _over(self, config: _Config) -> _Config:
+        return replace(config, **self._given(type(config)))
+
+    def _given(self, config: type[_Config]) -> dict[str, Any]:
+        """What was asked for explicitly of the fields of `config`."""
         names = {field.name for field in fields(config)} & {field.name for field in fields(self)}
-        given = {name: value for name in names if (value := getattr(self, name)) is not None}
-        return replace(config, **given)
+        return {name: value for name in names if (value := getattr(self, name)) is not None}

@@ -12,7 +12,7 @@ from charrnn.engines.selection import Kind, candidates
 from charrnn.inference.make_network import make_network
 from charrnn.model.config import ModelConfig
 from charrnn.model.precision import SAMPLING_PRECISIONS, SamplingPrecision
-from charrnn.plan.config import OptimizerConfig, TrainingConfig
+from charrnn.plan.config import OptimizerConfig, StepConfig
 from charrnn.sampling.config import ENDLESS, SamplingConfig
 from charrnn.sampling.place import Place
 from charrnn.sampling.writers import make_writer
@@ -21,6 +21,8 @@ from charrnn.training.trainer import Trainer
 
 BLOCK = 200
 """Characters written at a time."""
+TIMED_STEPS = 1000
+"""Steps of the run of which a few are timed; only the learning rate depends on them."""
 
 
 @dataclass(frozen=True)
@@ -38,24 +40,28 @@ def make_trainers(
     split: Split,
     model: ModelConfig,
     optimizer: OptimizerConfig,
-    training: TrainingConfig,
+    step: StepConfig,
 ) -> dict[Kind, Trainer]:
     """The same training once for each engine and precision, to be timed against each other."""
     return {
         (engine, precision): Trainer(
-            split, model, optimizer, replace(training, engine=engine, precision=precision)
+            split,
+            model,
+            optimizer,
+            replace(step, engine=engine, precision=precision),
+            TIMED_STEPS,
         )
         for engine, precision in kinds
     }
 
 
-def benchmark(model: ModelConfig, training: TrainingConfig, seconds: float) -> Benchmark:
+def benchmark(model: ModelConfig, step: StepConfig, seconds: float) -> Benchmark:
     """Measure for about `seconds`; medians of steps taken in turn."""
-    torch.set_num_threads(training.threads)
-    window = training.batch_size * training.seq_len
+    torch.set_num_threads(step.threads)
+    window = step.batch_size * step.seq_len
     ids = np.random.default_rng(0).integers(0, model.vocab_size, 4 * window + 1)
-    kinds = candidates(training.device, model.cell)
-    trainers = make_trainers(kinds, ids, model, OptimizerConfig(), training)
+    kinds = candidates(step.device, model.cell)
+    trainers = make_trainers(kinds, ids, model, OptimizerConfig(), step)
     steps = {kind: trainer.step for kind, trainer in trainers.items()}
     step_s = median_seconds(steps, 0.8 * seconds)
     weights = next(iter(trainers.values())).model.weights()

@@ -22,7 +22,7 @@ from charrnn.inference.scoring import CHUNK, STREAMS
 from charrnn.model.cells import CellName
 from charrnn.model.config import ModelConfig
 from charrnn.model.precision import SAMPLING_PRECISIONS
-from charrnn.plan.config import OptimizerConfig, TrainingConfig
+from charrnn.plan.config import Device, OptimizerConfig, RunConfig, StepConfig
 from charrnn.plan.engines import ENGINE_CELLS, training_threads
 from charrnn.plan.plan import CorpusPlan, Plan
 from charrnn.plan.recipe import (
@@ -70,9 +70,6 @@ EXIT_S = 0.3
 """Saving the last files and leaving Python."""
 
 
-_UNDECIDED = TrainingConfig(steps=1, eval_every=1, eval_chars=STREAMS, report_every=1)
-
-
 @dataclass(frozen=True)
 class Speeds:
     """What this machine does, measured."""
@@ -91,21 +88,21 @@ def make_plan(
 ) -> tuple[Plan, tuple[str, ...]]:
     """Return the complete plan, and notes for the user; `elapsed()` is the command's age in s."""
     train = corpus.split("train")
-    training, notes = _fit_to_text(request, train)
-    wanted = request.engine is None and training.device == "cpu"
+    step, notes = _fit_to_text(request, train)
+    wanted = request.engine is None and step.device == "cpu"
     if wanted and _cell(request) in ENGINE_CELLS["native"] and not native.is_built():
         notes = (*notes, MISSING)
-    torch.set_num_threads(training.threads)
+    torch.set_num_threads(step.threads)
     budget = request.budget
     if budget is None and request.steps is None and request.epochs is None:
         budget = DEFAULT_BUDGET_S
     left = None if budget is None else budget * (1 - EVALUATION_SHARE - FINAL_SHARE) - elapsed()
-    machine = _Machine(request, train, training, budget)
+    machine = _Machine(request, train, step, budget)
     model, optimizer, reasons = _choose(request, machine, len(corpus.vocabulary), left)
     speeds = Speeds(step_s=0.0, eval_chars_per_s=0.0)
     if budget is not None or None in (request.engine, request.precision, request.eval_chars):
         kind, speeds = machine.calibrate(model, optimizer)
-        training = replace(training, engine=kind[0], precision=kind[1])
+        step = replace(step, engine=kind[0], precision=kind[1])
     validation = len(corpus.split("validation"))
     final_chars, final_s = _final_evaluation(validation, budget, speeds)
     precision_chars, precision_s = _precision_evaluation(validation, budget, speeds)
@@ -118,18 +115,20 @@ def make_plan(
     model, why = _dropping(request, model, readings, len(train))
     reasons["dropout"] = reasons["weight_drop"] = why
     evaluations, eval_chars = _evaluations(request, steps * speeds.step_s, speeds)
-    training = replace(
-        training,
-        steps=steps,
-        eval_every=request.eval_every or -(-steps // evaluations),
-        eval_chars=min(validation, eval_chars),
-        report_every=max(1, steps // REPORTS),
+    run = request.run_config(
+        RunConfig(
+            steps=steps,
+            eval_every=-(-steps // evaluations),
+            eval_chars=eval_chars,
+            report_every=max(1, steps // REPORTS),
+        )
     )
     plan = Plan(
         corpus=corpus_plan,
         model=model,
         optimizer=optimizer,
-        training=training,
+        step=step,
+        run=replace(run, eval_chars=min(validation, run.eval_chars)),
         final_chars=final_chars,
         budget_s=budget,
         final_s=final_s,
@@ -224,7 +223,7 @@ def _evaluations(request: TrainingRequest, training_s: float, speeds: Speeds) ->
     if request.steps is None and request.epochs is None:
         number = max(1, min(number, characters // (warm_up + LEAST_EVAL_CHARS)))
     each = max(LEAST_EVAL_CHARS, characters // EVALUATIONS - warm_up)
-    return number, request.eval_chars or each
+    return number, each
 
 
 def _final_evaluation(validation: int, budget: float | None, speeds: Speeds) -> tuple[int, float]:
@@ -249,15 +248,16 @@ def _precision_evaluation(
     return chars, (chars + CHUNK * STREAMS) * char_s
 
 
-def _fit_to_text(request: TrainingRequest, train: Split) -> tuple[TrainingConfig, tuple[str, ...]]:
+def _fit_to_text(request: TrainingRequest, train: Split) -> tuple[StepConfig, tuple[str, ...]]:
     """The training sizes, shrunk where contiguous text is too short, and a word on that."""
-    defaults = replace(
-        _UNDECIDED,
-        threads=training_threads(_cell(request), request.engine),
-        reset_prob=choose_reset_prob(_cell(request)),
-        device="cuda" if torch.cuda.is_available() else "cpu",
+    device: Device = "cuda" if torch.cuda.is_available() else "cpu"
+    asked = request.step_config(
+        StepConfig(
+            reset_prob=choose_reset_prob(_cell(request)),
+            device=device,
+            threads=training_threads(_cell(request), request.engine),
+        )
     )
-    asked = request.training_config(defaults)
     if isinstance(train, Records | Streams):
         return asked, ()
     batch_size, seq_len = fit(len(train), asked.batch_size, asked.seq_len)
@@ -274,18 +274,18 @@ class _Machine:
     """What the machine does with one text, measured on models of its own."""
 
     def __init__(
-        self, request: TrainingRequest, split: Split, training: TrainingConfig, budget: float | None
+        self, request: TrainingRequest, split: Split, step: StepConfig, budget: float | None
     ) -> None:
         self.split = split
-        self.training = training
-        sizes = training.batch_size, training.seq_len, training.seed
+        self.step = step
+        sizes = step.batch_size, step.seq_len, step.seed
         self.per_epoch = make_windows(split, *sizes).per_epoch
         """Steps that read the text once."""
         self.step_chars = len(split) / self.per_epoch
         """Characters that a step learns from, about."""
         self.most_steps = max(1, int(MOST_EPOCHS * self.per_epoch))
         """Steps that read the text MOST_EPOCHS times."""
-        self._kinds = _offered(request, training.device)
+        self._kinds = _offered(request, step.device)
         self._limit = STEPS_CALIBRATION_S
         if budget is not None:
             self._limit = min(BUDGET_CALIBRATION_S, CALIBRATION_SHARE * budget)
@@ -307,7 +307,7 @@ class _Machine:
         found = median_seconds(steps, seconds=0.3 * self._limit)
         fastest = min(found, key=lambda kind: found[kind])
         step_s = mean_seconds(steps[fastest], seconds=0.6 * self._limit)
-        engine = make_engine(fastest[0], "fp32", self.training.threads)
+        engine = make_engine(fastest[0], "fp32", self.step.threads)
         scorer = TorchScorer(trainers[fastest].model, engine)
         window = np.zeros((CHUNK, STREAMS), np.int64)
         state = scorer.initial_state(STREAMS)
@@ -316,8 +316,7 @@ class _Machine:
         return fastest, Speeds(step_s, window.size / eval_s)
 
     def _trainers(self, model: ModelConfig, optimizer: OptimizerConfig) -> dict[Kind, Trainer]:
-        training = replace(self.training, steps=1000)
-        return make_trainers(self._kinds, self.split, model, optimizer, training)
+        return make_trainers(self._kinds, self.split, model, optimizer, self.step)
 
 
 def _steps_of(trainers: dict[Kind, Trainer]) -> dict[Kind, Callable[[], None]]:
@@ -337,5 +336,5 @@ def _offered(request: TrainingRequest, device: str) -> list[Kind]:
     ]
     if kinds:
         return kinds
-    asked = request.training_config(_UNDECIDED)
+    asked = request.step_config()
     return [(asked.engine, asked.precision)]

@@ -12,7 +12,7 @@ from charrnn.corpus.encoded import EncodedCorpus
 from charrnn.engines.selection import candidates
 from charrnn.inference.threads import default_threads
 from charrnn.model.config import ModelConfig
-from charrnn.plan.config import OptimizerConfig, TrainingConfig
+from charrnn.plan.config import Device, OptimizerConfig, StepConfig
 from charrnn.plan.engines import EngineName
 from charrnn.plan.plan import CorpusPlan, Plan
 from charrnn.plan.request import TrainingRequest
@@ -47,38 +47,31 @@ def make_plans(
 
 def _aligned(plans: Sequence[Plan], shared: TrainingRequest) -> list[Plan]:
     """The plans with evaluations that read the same: what the slowest cell has time for."""
-    evaluated = min(plan.training.eval_chars for plan in plans)
+    evaluated = min(plan.run.eval_chars for plan in plans)
     final = min(plan.final_chars for plan in plans)
     judged = min(plan.precision_chars for plan in plans)
     aligned = []
     for plan in plans:
-        every = shared.eval_every or -(-plan.training.steps // EVALUATIONS)
-        training = replace(plan.training, eval_chars=evaluated, eval_every=every)
-        aligned.append(replace(plan, training=training, final_chars=final, precision_chars=judged))
+        every = shared.eval_every or -(-plan.run.steps // EVALUATIONS)
+        run = replace(plan.run, eval_chars=evaluated, eval_every=every)
+        aligned.append(replace(plan, run=run, final_chars=final, precision_chars=judged))
     return aligned
 
 
 def _fastest_engine(models: Sequence[ModelConfig], shared: TrainingRequest) -> EngineName:
     """Of the engines that run all of `models` the one that takes least time for a step of each."""
-    undecided = TrainingConfig(
-        steps=1000,
-        eval_every=1,
-        eval_chars=1,
-        report_every=1,
-        threads=default_threads(),
-        device="cuda" if torch.cuda.is_available() else "cpu",
-    )
-    training = replace(shared.training_config(undecided), steps=undecided.steps)
-    engines = _able(models, training.device)
+    device: Device = "cuda" if torch.cuda.is_available() else "cpu"
+    step = shared.step_config(StepConfig(threads=default_threads(), device=device))
+    engines = _able(models, step.device)
     if len(engines) == 1:
         return engines[0]
-    torch.set_num_threads(training.threads)
-    window = training.batch_size * training.seq_len
+    torch.set_num_threads(step.threads)
+    window = step.batch_size * step.seq_len
     seconds = dict.fromkeys(engines, 0.0)
     for model in models:
         ids = np.random.default_rng(0).integers(0, model.vocab_size, 4 * window + 1)
-        kinds = [(engine, training.precision) for engine in engines]
-        trainers = make_trainers(kinds, ids, model, OptimizerConfig(), training)
+        kinds = [(engine, step.precision) for engine in engines]
+        trainers = make_trainers(kinds, ids, model, OptimizerConfig(), step)
         steps = {engine: trainer.step for (engine, _), trainer in trainers.items()}
         for engine, step_s in median_seconds(steps, TIMING_S).items():
             seconds[engine] += step_s

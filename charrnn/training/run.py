@@ -71,17 +71,18 @@ class TrainingRun:
         """`elapsed()` is the age of the command in seconds; `start` has the first weights."""
         self.plan = plan
         self.folder = folder
-        torch.set_num_threads(plan.training.threads)
+        torch.set_num_threads(plan.step.threads)
         self._notes = notes
         self._validation = corpus.checked_split("validation")
         self._record_end = corpus.record_end
         self._vocabulary = corpus.vocabulary
-        training = plan.training
-        self._trainer = Trainer(corpus.split("train"), plan.model, plan.optimizer, training)
+        self._trainer = Trainer(
+            corpus.split("train"), plan.model, plan.optimizer, plan.step, plan.run.steps
+        )
         if start is not None:
             model = self._trainer.model
             model.load_weights(start.remapped(corpus.vocabulary, model.weights()))
-        engine = make_engine(training.engine, "fp32", training.threads)
+        engine = make_engine(plan.step.engine, "fp32", plan.step.threads)
         self._scorer = TorchScorer(self._trainer.model, engine)
         self._age = elapsed
         self._elapsed_before = 0.0
@@ -126,15 +127,15 @@ class TrainingRun:
 
     def _step(self) -> Iterator[Event]:
         """One step, and all that is due after it; raises _DivergedError."""
-        trainer, training = self._trainer, self.plan.training
+        trainer, run = self._trainer, self.plan.run
         trainer.step()
-        if trainer.step_count % max(1, training.steps // PACE_CHECKS) == 0:
+        if trainer.step_count % max(1, run.steps // PACE_CHECKS) == 0:
             change = self._keep_pace()
             if change is not None:
                 yield change
-        if trainer.step_count % training.report_every == 0:
+        if trainer.step_count % run.report_every == 0:
             yield self._report()
-        if trainer.step_count % training.eval_every == 0:
+        if trainer.step_count % run.eval_every == 0:
             yield self._evaluate()
             yield write_sample(
                 self.plan,
@@ -179,11 +180,11 @@ class TrainingRun:
 
     def _out_of_patience(self) -> bool:
         """Whether the best model is so long ago that it was, most likely, the last one."""
-        training, best = self.plan.training, self._standing.best
-        if best is None or training.patience == 0:
+        run, best = self.plan.run, self._standing.best
+        if best is None or run.patience == 0:
             return False
         since = self._standing.evaluated_step - best.step
-        return since >= training.patience * training.eval_every
+        return since >= run.patience * run.eval_every
 
     def _best_nats(self) -> float | None:
         return None if self._standing.best is None else self._standing.best.val_nats
@@ -262,7 +263,7 @@ class TrainingRun:
 
     def _evaluate(self) -> EvalReport:
         """The bounded evaluation; the model is saved if it is the best so far, the state always."""
-        score = score_sampled(self._scorer, self._validation, self.plan.training.eval_chars)
+        score = score_sampled(self._scorer, self._validation, self.plan.run.eval_chars)
         if not (math.isfinite(score.nats) and self._trainer.is_finite()):
             raise _DivergedError(math.nan)
         step = self._trainer.step_count

@@ -70,7 +70,7 @@ class Keeper:
 
     def is_save_due(self) -> bool:
         """Whether a save between evaluations should come now."""
-        every = self._plan.training.save_interval()
+        every = self._plan.run.save_interval()
         if every.steps is not None:
             return self._trainer.step_count % every.steps == 0
         wait = max(every.seconds, SAVE_COST * self._save_cost_s)
@@ -192,12 +192,12 @@ class Keeper:
 
 
 def _machine(plan: Plan) -> Machine:
-    training = plan.training
+    step = plan.step
     return Machine(
-        engine=training.engine,
-        precision=training.precision,
-        device=training.device,
-        threads=training.threads,
-        cpu=instruction_sets(training.engine),
+        engine=step.engine,
+        precision=step.precision,
+        device=step.device,
+        threads=step.threads,
+        cpu=instruction_sets(step.engine),
         torch=str(torch.__version__),
     )

@@ -46,7 +46,7 @@ def make_checkpoint(
         step=step,
         training={
             "optimizer": asdict(plan.optimizer),
-            "loop": asdict(plan.training),
+            "loop": asdict(plan.run) | asdict(plan.step),
             "elapsed_s": round(elapsed_s, 3),
         },
         versions={"charrnn": version("charrnn"), "torch": str(torch.__version__)},
@@ -59,7 +59,7 @@ def write_sample(
     """A few characters; the generator is this sample's own, so the run is not disturbed."""
     network = make_network(plan.model, weights, threads=1)
     config = SamplingConfig(
-        seed=plan.training.seed + step, temperature=SAMPLE_TEMPERATURE, length=SAMPLE_CHARACTERS
+        seed=plan.step.seed + step, temperature=SAMPLE_TEMPERATURE, length=SAMPLE_CHARACTERS
     )
     writer = make_writer(network, Place.after(network, vocabulary.start(), record_end), config)
     return SampleReport(step, vocabulary.decode(writer.write(config.length)[:, 0]))
@@ -71,7 +71,7 @@ def judge_precisions(plan: Plan, model: Checkpoint, validation: Split) -> Losses
         return Losses()
     by_precision: dict[str, float] = {}
     for precision in SAMPLING_PRECISIONS:
-        network = make_network(model.config, model.weights, precision, plan.training.threads)
+        network = make_network(model.config, model.weights, precision, plan.step.threads)
         score = score_sampled(network, validation, plan.precision_chars)
         by_precision[precision] = score.nats_per_char
     return Losses(by_precision=by_precision, precision_characters=score.characters)

@@ -22,7 +22,7 @@ from charrnn.engines.selection import make_engine
 from charrnn.files.typed_json import make_record
 from charrnn.model.cells import CELLS
 from charrnn.model.config import ModelConfig
-from charrnn.plan.config import OptimizerConfig, TrainingConfig
+from charrnn.plan.config import OptimizerConfig, StepConfig
 from charrnn.training.char_rnn import CharRNN
 from charrnn.training.dropout import draw_mask
 from charrnn.training.optimizer import Schedule, learning_rate, make_optimizer
@@ -59,24 +59,30 @@ class Trainer:
     """A model in training. Between two calls of `step` everything it is lies in `state()`."""
 
     def __init__(
-        self, split: Split, model: ModelConfig, optimizer: OptimizerConfig, training: TrainingConfig
+        self,
+        split: Split,
+        model: ModelConfig,
+        optimizer: OptimizerConfig,
+        config: StepConfig,
+        total_steps: int,
     ) -> None:
-        self.config = training
+        """Begin a run of `total_steps` steps, over which the learning rate falls."""
+        self.config = config
         self.step_count = 0
-        self.schedule = Schedule.of(training.steps, optimizer)
+        self.schedule = Schedule.of(total_steps, optimizer)
         self.lr_scale = 1.0
         self._optimizer_config = optimizer
-        self._device = torch.device(training.device)
-        self._windows = make_windows(split, training.batch_size, training.seq_len, training.seed)
+        self._device = torch.device(config.device)
+        self._windows = make_windows(split, config.batch_size, config.seq_len, config.seed)
         # Between records the state is always reset, and within one never.
-        self._reset_prob = 0.0 if isinstance(split, Records) else training.reset_prob
-        self._engine = make_engine(training.engine, training.precision, training.threads)
-        weights = torch.Generator().manual_seed(training.seed)
-        self.model = CharRNN(model, weights, training.init_range).to(self._device)
-        self._generator = torch.Generator(self._device).manual_seed(training.seed)
-        self._native_threads = training.threads if training.engine == "native" else 0
+        self._reset_prob = 0.0 if isinstance(split, Records) else config.reset_prob
+        self._engine = make_engine(config.engine, config.precision, config.threads)
+        weights = torch.Generator().manual_seed(config.seed)
+        self.model = CharRNN(model, weights, config.init_range).to(self._device)
+        self._generator = torch.Generator(self._device).manual_seed(config.seed)
+        self._native_threads = config.threads if config.engine == "native" else 0
         self._optimizer = make_optimizer(self.model.parameters(), optimizer, self._native_threads)
-        self._carried = self.model.initial_state(training.batch_size)
+        self._carried = self.model.initial_state(config.batch_size)
         self._nats = torch.zeros((), device=self._device)
         self._counted = 0
         self._characters = 0
