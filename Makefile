@@ -8,7 +8,7 @@ NATIVE := charrnn/native
 SANITIZED := build/native-sanitized
 EMULATED := build/native-emulated
 
-.PHONY: test test-slow demo bench lint types format native-sanitize native-emulate-amx torture fuzz-files fuzz-loader \
+.PHONY: test test-slow demo bench lint types format generate native-sanitize native-emulate-amx torture fuzz-files fuzz-loader \
   clean
 
 test: lint types
@@ -31,6 +31,10 @@ types: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# What is made from the option declarations: the keywords of the Python API, and docs/options.md.
+generate: $(READY)
+	$(BIN)/python docs/generate.py
 
 # torch is installed first and by itself, so that the pinned version decides which build is taken.
 $(READY): pyproject.toml constraints.txt

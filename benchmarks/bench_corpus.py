@@ -35,7 +35,7 @@ from pathlib import Path
 from charrnn.corpus.cache import Cache
 from charrnn.corpus.reading import read_sources
 from charrnn.corpus.source import locate
-from charrnn.corpus.text import TextConfig
+from charrnn.corpus.text_config import TextConfig
 if hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 wall, cpu = time.perf_counter(), time.process_time()
@@ -57,7 +57,7 @@ import sys, time
 from charrnn.corpus.encoded import EncodedCorpus, SplitConfig
 from charrnn.corpus.reading import read_sources
 from charrnn.corpus.source import locate
-from charrnn.corpus.text import TextConfig
+from charrnn.corpus.text_config import TextConfig
 def opened():
     started = time.perf_counter()
     reading = read_sources([locate(sys.argv[1])], TextConfig())

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from charrnn.engines.selection import Kind, candidates, make_engine
 from charrnn.model.cells import CELLS, CellName
 from charrnn.model.config import ModelConfig
-from charrnn.plan.config import OptimizerConfig, StepConfig
+from charrnn.plan.config import StepConfig
+from charrnn.plan.optimizers import OptimizerConfig
 from charrnn.training.char_rnn import CharRNN
 from charrnn.training.timing import median_seconds
 from charrnn.training.trainer import Trainer

@@ -29,7 +29,8 @@ from charrnn.inference.threads import default_threads  # noqa: E402
 from charrnn.model.cells import CELLS, CellName  # noqa: E402
 from charrnn.model.config import ModelConfig  # noqa: E402
 from charrnn.native import _native  # noqa: E402
-from charrnn.plan.config import OptimizerConfig, StepConfig  # noqa: E402
+from charrnn.plan.config import StepConfig  # noqa: E402
+from charrnn.plan.optimizers import OptimizerConfig  # noqa: E402
 from charrnn.training.timing import median_seconds  # noqa: E402
 from charrnn.training.trainer import Trainer  # noqa: E402
 

@@ -6,27 +6,31 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Unpack
 
 from charrnn.comparison.curves import Curve, read_curve
 from charrnn.comparison.request import ComparisonRequest
 from charrnn.comparison.result import CellResult, Comparison
-from charrnn.comparison.shared_defaults import BUDGET_S, Terms
+from charrnn.comparison.shared_defaults import BUDGET_S, SharedDefaults
 from charrnn.corpus import ids_file, source
 from charrnn.corpus.catalogue import find_entry
-from charrnn.corpus.encoded import MIN_SPLIT, EncodedCorpus, SplitConfig, SplitName
+from charrnn.corpus.encoded import MIN_SPLIT, EncodedCorpus, SplitName
 from charrnn.corpus.progress import Note, Report, silent
 from charrnn.corpus.reading import Reading, read_sources
 from charrnn.corpus.source import Source
+from charrnn.corpus.split_config import SplitConfig
 from charrnn.errors import CharRNNError, CorpusError, RunError, UsageError
 from charrnn.files import atomic, run_folder
 from charrnn.files.run_folder import RunFolder
 from charrnn.inference import scoring
 from charrnn.inference.scoring import Evaluation
 from charrnn.model.cells import CELLS
+from charrnn.options import with_keywords
 from charrnn.plan.fine_tuning import REASON, TAKEN, Start
+from charrnn.plan.keywords import TrainingKeywords
 from charrnn.plan.plan import CorpusPlan, Plan
-from charrnn.plan.request import TrainingRequest
+from charrnn.plan.presets import STOPS
+from charrnn.plan.request import TRAINING_CONFIGS, TrainingRequest
 from charrnn.runs.events import Event, RunFinished, StopRequest
 from charrnn.sampling.trained_model import Model, load
 
@@ -86,8 +90,9 @@ def fetch_corpus(name: str, *, report: Report = silent) -> Path:
     return download(entry, source.CORPORA, report)
 
 
+@with_keywords(*TRAINING_CONFIGS)
 def describe(
-    corpus: Corpus, *, report: Report = silent, **options: Any
+    corpus: Corpus, *, report: Report = silent, **options: Unpack[TrainingKeywords]
 ) -> tuple["Statistics", Plan | None]:
     """What a text is made of, and the plan that `train` would make for it; None if it is too short.
 
@@ -110,6 +115,7 @@ def describe(
     return found, _planned(request, arguments, sources, encoded, clock)[0]
 
 
+@with_keywords(*TRAINING_CONFIGS)
 def train(
     corpus: Corpus,
     *,
@@ -119,7 +125,7 @@ def train(
     stop: StopRequest | None = None,
     elapsed: Clock | None = None,
     stdin: BinaryIO | None = None,
-    **options: Any,
+    **options: Unpack[TrainingKeywords],
 ) -> Model:
     """Learn from `corpus` (paths, folders, `-`, `stdlib`) and return the best model.
 
@@ -130,7 +136,8 @@ def train(
     clock = elapsed or _stopwatch()
     arguments = _arguments(corpus)
     request = TrainingRequest(**options)
-    start = None if request.init_from is None else Start.load(request.init_from)
+    initial = request.given.get("init_from")
+    start = None if initial is None else Start.load(initial)
     if start is not None:
         request = start.taken_over(request)
     request = request.with_preset()
@@ -159,6 +166,7 @@ def train(
         return _carry_out(TrainingRun(plan, encoded, folder, clock, notes, start), on_event, stop)
 
 
+@with_keywords(*TRAINING_CONFIGS, leave_out=("cell", "init_from"))
 def compare(
     corpus: Corpus,
     *,
@@ -169,7 +177,7 @@ def compare(
     on_event: Callable[[Event], None] | None = None,
     stop: StopRequest | None = None,
     stdin: BinaryIO | None = None,
-    **options: Any,
+    **options: Unpack[TrainingKeywords],
 ) -> Comparison:
     """Train each of `cells` on `corpus` on the same terms, one after the other.
 
@@ -178,10 +186,10 @@ def compare(
     runs are called NAME-CELL. One that fails is in the result as failed. Raises UsageError,
     CorpusError or RunError before anything is written.
     """
-    given = {option: value for option, value in options.items() if value is not None}
-    if not given.keys() & {"budget", "steps", "epochs"}:
-        given["budget"] = BUDGET_S
-    shared = TrainingRequest(**{**dataclasses.asdict(Terms()), **given})
+    asked = TrainingRequest(**options)
+    if not asked.given.keys() & set(STOPS):
+        asked = asked.with_options(budget=BUDGET_S)
+    shared = asked.with_options(**(dataclasses.asdict(SharedDefaults()) | asked.given))
     request = ComparisonRequest(tuple(cells), shared, parameters)
     arguments, stop = _arguments(corpus), stop or StopRequest()
     report = on_event or _unheard

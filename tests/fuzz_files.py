@@ -26,13 +26,15 @@ import numpy as np
 
 from charrnn.cli import info
 from charrnn.corpus import ids_file
-from charrnn.corpus.encoded import EncodedCorpus, SplitConfig
+from charrnn.corpus.encoded import EncodedCorpus
+from charrnn.corpus.split_config import SplitConfig
 from charrnn.corpus.vocabulary import Vocabulary
 from charrnn.errors import CharRNNError
 from charrnn.files import sealed_file
 from charrnn.model import checkpoint
 from charrnn.model.config import ModelConfig
-from charrnn.plan.config import OptimizerConfig, StepConfig
+from charrnn.plan.config import StepConfig
+from charrnn.plan.optimizers import OptimizerConfig
 from charrnn.runs import saves
 from charrnn.runs.saves import Best, Machine, RunState, Saved
 from charrnn.sampling.trained_model import Model

@@ -41,7 +41,7 @@ RUNS: list[dict[str, Any]] = [
     {"cell": "irnn", "engine": "torch", "precision": "fp32", "seq_len": 7},
     {"cell": "jordan", **PLAIN, "num_layers": 2},
     {"cell": "gru-cho", **PLAIN, "weight_drop": 0.2, "embedding_size": 0},
-    {"cell": "bow", **PLAIN, "weight_drop": 0.2},
+    {"cell": "bow", **PLAIN, "dropout": 0.2},
 ]
 
 

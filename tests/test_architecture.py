@@ -19,6 +19,7 @@ PACKAGE = Path(__file__).parent.parent / "charrnn"
 # From the ground up: a file may import from its own room and from those below it.
 LIGHT_ROOMS = [
     "errors",
+    "options",
     "files",
     "corpus",
     "model",

@@ -64,7 +64,7 @@ def test_the_same_model_is_the_same_file(tmp_path: Path) -> None:
         ({"characters": "abc"}, "3 characters for a vocab_size of 11"),
         ({"characters": "ba"}, "sorted and distinct"),
         ({"characters": None}, "inconsistent"),
-        ({"model": {"vocab_size": -1}}, "--vocab-size -1"),
+        ({"model": {"vocab_size": -1}}, "vocab_size -1"),
         ({"model": {"vocab_size": 11, "hidden_size": 14}}, "does not fit"),
         ({"model": 3}, "inconsistent"),
         ({"losses": {"by_precision": {"fp32": "low"}}}, "'by_precision' is dict, not dict"),

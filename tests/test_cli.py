@@ -147,7 +147,7 @@ def test_resuming_goes_on_to_the_end(cli: Run, text_file: Path) -> None:
     assert last_line(done.stderr) == "animals is finished already, after step 5"
     refused = cli("train", "--resume", "animals", "--lr", "0.1")
     assert refused.returncode == 2
-    assert last_line(refused.stderr).endswith("own plan: leave out lr")
+    assert last_line(refused.stderr).endswith("own plan: leave out --lr")
 
 
 def test_on_a_terminal_there_is_a_bar_and_the_sample_ends_its_line(

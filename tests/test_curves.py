@@ -11,12 +11,13 @@ import pytest
 
 from charrnn.comparison import picture
 from charrnn.comparison.curves import Curve, Point, read_curve
-from charrnn.corpus.encoded import SplitConfig
-from charrnn.corpus.text import TextConfig
+from charrnn.corpus.split_config import SplitConfig
+from charrnn.corpus.text_config import TextConfig
 from charrnn.errors import CharRNNError, RunError, UsageError
 from charrnn.files.run_folder import RunFolder
 from charrnn.model.config import ModelConfig
-from charrnn.plan.config import OptimizerConfig, RunConfig, StepConfig
+from charrnn.plan.config import RunConfig, StepConfig
+from charrnn.plan.optimizers import OptimizerConfig
 from charrnn.plan.plan import CorpusPlan, Plan
 
 BITS = math.log(2)

@@ -2,7 +2,8 @@ import hashlib
 
 import pytest
 
-from charrnn.corpus.encoded import EncodedCorpus, SplitConfig
+from charrnn.corpus.encoded import EncodedCorpus
+from charrnn.corpus.split_config import SplitConfig
 from charrnn.errors import CorpusError, UsageError
 
 

@@ -21,9 +21,11 @@ import pytest
 from charrnn.corpus import ids_file, reading
 from charrnn.corpus.cache import default_cache
 from charrnn.corpus.compression import zstd_module
-from charrnn.corpus.encoded import EncodedCorpus, SplitConfig
+from charrnn.corpus.encoded import EncodedCorpus
 from charrnn.corpus.source import locate
-from charrnn.corpus.text import CHUNK, TextConfig
+from charrnn.corpus.split_config import SplitConfig
+from charrnn.corpus.text import CHUNK
+from charrnn.corpus.text_config import TextConfig
 from charrnn.errors import CharRNNError
 
 GOOD = "some good text, long enough\n" * 20

@@ -6,7 +6,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from charrnn.plan.config import OptimizerConfig
+from charrnn.plan.optimizers import OptimizerConfig
 from charrnn.training.optimizer import (
     SGD,
     AdamW,

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import charrnn
-from charrnn.corpus.encoded import SplitConfig
+from charrnn.corpus.split_config import SplitConfig
 from charrnn.errors import UsageError
 from charrnn.model.config import ModelConfig
-from charrnn.plan.config import OptimizerConfig
+from charrnn.plan.optimizers import OptimizerConfig
 from charrnn.plan.plan import Plan
 from charrnn.plan.presets import PRESET_NAMES, PRESETS
 from charrnn.plan.request import TrainingRequest
@@ -29,7 +29,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def plan_of(text: str = TEXT, **options: Any) -> Plan:
     request = TrainingRequest(**options).with_preset()
-    return planned(text, **{name: getattr(request, name) for name in vars(request)})[0]
+    return planned(text, **request.given)[0]
 
 
 def test_char_rnn_is_its_program_with_no_option_given() -> None:

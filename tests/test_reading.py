@@ -24,7 +24,7 @@ from charrnn.corpus.compression import zstd_module
 from charrnn.corpus.ids_file import EncodedText
 from charrnn.corpus.progress import Note, silent
 from charrnn.corpus.source import locate
-from charrnn.corpus.text import TextConfig
+from charrnn.corpus.text_config import TextConfig
 from charrnn.corpus.vocabulary import Vocabulary
 from charrnn.errors import CorpusError, UsageError
 
@@ -297,7 +297,7 @@ def test_two_encoders_at_once_do_the_work_once(tmp_path: Path) -> None:
         "import sys\n"
         "from charrnn.corpus import ids_file, reading\n"
         "from charrnn.corpus.source import locate\n"
-        "from charrnn.corpus.text import TextConfig\n"
+        "from charrnn.corpus.text_config import TextConfig\n"
         "write, count = ids_file.write, []\n"
         "ids_file.write = lambda *a: (count.append(1), write(*a))\n"
         "sys.stdin.readline()\n"

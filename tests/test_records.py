@@ -11,8 +11,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import charrnn
-from charrnn.corpus.encoded import EncodedCorpus, SplitConfig
+from charrnn.corpus.encoded import EncodedCorpus
 from charrnn.corpus.records import NOT_COUNTED, Records, shuffled_records
+from charrnn.corpus.split_config import SplitConfig
 from charrnn.corpus.vocabulary import Vocabulary
 from charrnn.corpus.windows import RecordWindows, make_windows
 from charrnn.errors import CorpusError, UsageError
@@ -21,7 +22,8 @@ from charrnn.inference.numpy_network import NumpyNetwork
 from charrnn.inference.scoring import score_carried, score_sampled
 from charrnn.model.cells import CellName
 from charrnn.model.config import ModelConfig
-from charrnn.plan.config import OptimizerConfig, StepConfig
+from charrnn.plan.config import StepConfig
+from charrnn.plan.optimizers import OptimizerConfig
 from charrnn.sampling.config import SamplingConfig
 from charrnn.sampling.filters import choose
 from charrnn.sampling.place import Place

@@ -6,7 +6,8 @@ import pytest
 
 from charrnn.corpus.progress import Meter, silent
 from charrnn.corpus.source import library_files, list_files, locate, name_of
-from charrnn.corpus.text import TextConfig, read_text
+from charrnn.corpus.text import read_text
+from charrnn.corpus.text_config import TextConfig
 from charrnn.errors import CorpusError
 
 

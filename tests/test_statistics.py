@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from charrnn.corpus import statistics
-from charrnn.corpus.encoded import EncodedCorpus, SplitConfig
+from charrnn.corpus.encoded import EncodedCorpus
 from charrnn.corpus.ids_file import EncodedText
 from charrnn.corpus.progress import silent
+from charrnn.corpus.split_config import SplitConfig
 from charrnn.corpus.statistics import describe
 from tests.conftest import TEXT, Run
 

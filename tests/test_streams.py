@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 import charrnn
-from charrnn.corpus.encoded import EncodedCorpus, SplitConfig
+from charrnn.corpus.encoded import EncodedCorpus
+from charrnn.corpus.split_config import SplitConfig
 from charrnn.corpus.streams import Streams
 from charrnn.corpus.windows import StreamWindows, make_windows
 from charrnn.errors import CorpusError, UsageError

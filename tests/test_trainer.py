@@ -7,17 +7,19 @@ import pytest
 import torch
 
 from charrnn.corpus import source
-from charrnn.corpus.encoded import EncodedCorpus, Split, SplitConfig
+from charrnn.corpus.encoded import EncodedCorpus, Split
 from charrnn.corpus.reading import read_sources
+from charrnn.corpus.split_config import SplitConfig
 from charrnn.corpus.streams import Streams
-from charrnn.corpus.text import TextConfig
+from charrnn.corpus.text_config import TextConfig
 from charrnn.engines.native_kernels import NativeEngine
 from charrnn.inference.scoring import score_carried
 from charrnn.model.cells import CELLS, CellName
 from charrnn.model.config import ModelConfig
 from charrnn.model.precision import PRECISIONS, Precision
-from charrnn.plan.config import OptimizerConfig, OptimizerName, StepConfig
+from charrnn.plan.config import StepConfig
 from charrnn.plan.engines import ENGINE_CELLS, EngineName
+from charrnn.plan.optimizers import OptimizerConfig, OptimizerName
 from charrnn.training.dropout import draw_mask
 from charrnn.training.torch_scorer import TorchScorer
 from charrnn.training.trainer import Trainer

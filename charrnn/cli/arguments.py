@@ -1,11 +1,12 @@
 """What people type: numbers such as 10k and 5M, times such as 90s and 2h, text in UTF-8."""
 
 import os
+from decimal import Decimal
 
 import typer
 
-CHOSEN = "by text and time"
-"""The default of an option whose value the plan chooses."""
+MOST_DIGITS = 25
+"""Digits of the largest whole number that is read; every option's range is far smaller."""
 _SIZES = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
 _DURATIONS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -14,10 +15,10 @@ def parse_size(text: str | int) -> int:
     """`10k` -> 10000; also M and G, in either case, and negative numbers. A default passes too."""
     digits, unit = _parted(str(text).lower())
     try:
-        size = float(digits) * _SIZES[unit]
-        if size != int(size):
+        size = Decimal(digits) * _SIZES[unit]  # exact, where a float would round 2**53 + 1
+        if not size.is_finite() or size.adjusted() > MOST_DIGITS or size != size.to_integral():
             raise ValueError
-    except (KeyError, ValueError, OverflowError) as error:
+    except (KeyError, ValueError, ArithmeticError) as error:
         raise typer.BadParameter(
             f"{text!r} is not a whole number such as 500, 10k or 5M"
         ) from error

@@ -3,50 +3,52 @@
 import json
 import platform
 import sys
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, Any
 
 import typer
 
-from charrnn.cli.arguments import parse_duration, parse_size
+from charrnn.cli.arguments import parse_duration
+from charrnn.cli.option_parameters import given, with_options
 from charrnn.cli.terminal import Color, ColorOption, JsonOption, make_console
-from charrnn.model.cells import CellName
 from charrnn.model.config import ModelConfig
 from charrnn.plan.config import StepConfig
 from charrnn.plan.engines import training_threads
+from charrnn.plan.request import TrainingRequest
+
+SIZES: dict[str, Any] = {
+    "num_layers": 2,
+    "hidden_size": 128,
+    "batch_size": 50,
+    "seq_len": 50,
+    "cell": "lstm",
+}
+"""What is measured unless something else is asked: the size that most char-rnns have."""
 
 
+@with_options(
+    ModelConfig,
+    StepConfig,
+    only=(*SIZES, "threads"),
+    defaults={name: str(value) for name, value in SIZES.items()},
+)
 def bench(
-    cell: Annotated[CellName, typer.Option(help="The recurrence.")] = "lstm",
-    num_layers: Annotated[int, typer.Option(parser=parse_size, metavar="L", help="Layers.")] = 2,
-    hidden_size: Annotated[
-        int, typer.Option(parser=parse_size, metavar="H", help="Units in each layer.")
-    ] = 128,
-    batch_size: Annotated[
-        int, typer.Option(parser=parse_size, metavar="B", help="Parallel streams.")
-    ] = 50,
-    seq_len: Annotated[
-        int, typer.Option(parser=parse_size, metavar="T", help="Characters in a window.")
-    ] = 50,
-    threads: Annotated[
-        int | None, typer.Option(parser=parse_size, metavar="N", show_default="as many as pay")
-    ] = None,
     seconds: Annotated[
-        float, typer.Option(parser=parse_duration, metavar="TIME", help="How long to measure.")
+        float,
+        typer.Option(
+            parser=parse_duration, metavar="TIME", help="Time that all measurements take together."
+        ),
     ] = 10.0,
     as_json: JsonOption = False,
     color: ColorOption = Color.AUTO,
+    **options: Any,
 ) -> None:
     """Measure how fast this machine trains and samples, with every engine it has."""
     from charrnn.cli.process import prepare_for_training
 
-    model = ModelConfig(
-        vocab_size=65, cell=cell, num_layers=num_layers, hidden_size=hidden_size, dropout=0.0
-    )
-    step = StepConfig(
-        batch_size=batch_size,
-        seq_len=seq_len,
-        threads=training_threads(cell) if threads is None else threads,
-    )
+    asked = TrainingRequest(**(SIZES | given(options)))
+    model = replace(asked.model_config(vocab_size=65), dropout=0.0)
+    step = asked.step_config(StepConfig(threads=training_threads(model.cell)))
     prepare_for_training()
     from charrnn.training.benchmark import benchmark
 
@@ -63,11 +65,12 @@ def bench(
     for heading in ("chars/s", "ms/step", f"to {first}"):
         table.add_column(heading, justify="right")
     for name, speed in rows.items():
-        step_ms = 1000 * batch_size * seq_len / speed
+        step_ms = 1000 * step.batch_size * step.seq_len / speed
         table.add_row(name, f"{speed:,.0f}", f"{step_ms:.1f}", f"{speed / rows[first]:.2f}x")
     console = make_console(sys.stdout, color)
     console.print(
-        f"{cell} {num_layers}x{hidden_size}, {batch_size} streams x {seq_len} characters, "
+        f"{model.cell} {model.num_layers}x{model.hidden_size}, "
+        f"{step.batch_size} streams x {step.seq_len} characters, "
         f"{step.threads} threads, {platform.machine()}"
     )
     console.print(table)

@@ -2,46 +2,39 @@
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from charrnn.cli.arguments import format_count, parse_duration, parse_number, parse_size
+from charrnn.cli.arguments import format_count, parse_size
+from charrnn.cli.option_parameters import given, with_options
 from charrnn.cli.terminal import Color, ColorOption, QuietOption, make_console
-from charrnn.cli.text_options import (
-    AsBytesOption,
-    EncodingOption,
-    ExcludeOption,
-    IncludeOption,
-    MinCountOption,
-    NormalizeOption,
-)
-from charrnn.cli.training_options import (
-    MODEL,
-    TRAINING,
-    BatchSizeOption,
-    EmbeddingSizeOption,
-    NumLayersOption,
-    SeedOption,
-    SeqLenOption,
-)
-from charrnn.comparison.shared_defaults import BUDGET_S, PARAMETERS, Terms
+from charrnn.comparison.shared_defaults import BUDGET_S, PARAMETERS, SharedDefaults
 from charrnn.errors import CharRNNError
 from charrnn.model.cells import CELLS
-from charrnn.plan.config import Device
-from charrnn.plan.engines import EngineName
+from charrnn.model.config import MODEL
+from charrnn.plan.config import RUN
+from charrnn.plan.request import TRAINING_CONFIGS
 
 if TYPE_CHECKING:
     from charrnn.comparison.result import Comparison
 
-STOPPING = "When each stops (--budget, --steps or --epochs)"
-RUNS = "The runs"
 RESULT = "The result"
+DEFAULTS = {
+    **{name: f"{value}" for name, value in asdict(SharedDefaults()).items()},
+    "budget": f"{BUDGET_S:g}s for each cell",
+    "hidden_size": "by --parameters",
+    "eval_every": "a twentieth of the run",
+    "eval_chars": "what the slowest cell has time for",
+    "engine": "the fastest that runs all of them",
+}
+"""Defaults that this command has in the place of those of `charrnn train`, in words."""
 
 
+@with_options(*TRAINING_CONFIGS, leave_out=("cell", "init_from", "preset"), defaults=DEFAULTS)
 def compare(
-    context: typer.Context,
     corpus: Annotated[
         list[str] | None,
         typer.Argument(
@@ -50,125 +43,33 @@ def compare(
     ] = None,
     cells: Annotated[
         str,
-        typer.Option(metavar="CELL,CELL,...", help="Which, in the order of their training."),
+        typer.Option(
+            metavar="CELL,CELL,...",
+            help="Cells to compare, in the order of their training.",
+            rich_help_panel=MODEL,
+        ),
     ] = ",".join(CELLS),
-    budget: Annotated[
-        float | None,
-        typer.Option(
-            parser=parse_duration,
-            metavar="TIME",
-            help="Equal time: 90s, 5m, 2h of training for each cell.",
-            show_default=f"{BUDGET_S:g}s",
-            rich_help_panel=STOPPING,
-        ),
-    ] = None,
-    steps: Annotated[
-        int | None,
-        typer.Option(
-            parser=parse_size,
-            metavar="N",
-            help="Equal characters: optimizer steps of each cell.",
-            rich_help_panel=STOPPING,
-        ),
-    ] = None,
-    epochs: Annotated[
-        float | None,
-        typer.Option(
-            parser=parse_number,
-            metavar="N",
-            help="Equal characters: readings of the training text by each cell.",
-            rich_help_panel=STOPPING,
-        ),
-    ] = None,
     parameters: Annotated[
         int | None,
         typer.Option(
             parser=parse_size,
             metavar="N",
-            help="Each cell gets the hidden size that comes nearest to so many.",
+            help="Parameters of each cell, which gets the hidden size that comes nearest to them.",
             show_default=format_count(PARAMETERS),
             rich_help_panel=MODEL,
         ),
     ] = None,
-    hidden_size: Annotated[
-        int | None,
-        typer.Option(
-            parser=parse_size,
-            metavar="H",
-            help="One hidden size for all instead.",
-            rich_help_panel=MODEL,
-        ),
-    ] = None,
-    num_layers: NumLayersOption = None,
-    embedding_size: EmbeddingSizeOption = None,
-    lr: Annotated[
-        float | None,
-        typer.Option(
-            parser=parse_number,
-            metavar="X",
-            help="Highest learning rate.",
-            show_default=str(Terms.lr),
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
-    dropout: Annotated[
-        float | None,
-        typer.Option(
-            parser=parse_number,
-            metavar="P",
-            help="Units dropped between layers and on the output.",
-            show_default=str(Terms.dropout),
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
-    batch_size: BatchSizeOption = None,
-    seq_len: SeqLenOption = None,
-    seed: SeedOption = None,
-    eval_chars: Annotated[
-        int | None,
-        typer.Option(
-            parser=parse_size,
-            metavar="N",
-            help="Characters that each evaluation reads, about.",
-            show_default="what the slowest cell has time for",
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
-    engine: Annotated[
-        EngineName | None,
-        typer.Option(
-            help="What runs the recurrence.",
-            show_default="the fastest that runs all of them",
-            rich_help_panel=TRAINING,
-        ),
-    ] = None,
-    device: Annotated[
-        Device | None,
-        typer.Option(show_default="cuda if there is one", rich_help_panel=TRAINING),
-    ] = None,
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            parser=parse_size, metavar="N", show_default="all CPUs", rich_help_panel=TRAINING
-        ),
-    ] = None,
-    as_bytes: AsBytesOption = False,
-    encoding: EncodingOption = None,
-    normalize: NormalizeOption = None,
-    min_count: MinCountOption = None,
-    include: IncludeOption = None,
-    exclude: ExcludeOption = None,
     name: Annotated[
         str | None,
         typer.Option(
             help="The runs are called NAME-CELL.",
             show_default="the text's, and -compare",
-            rich_help_panel=RUNS,
+            rich_help_panel=RUN,
         ),
     ] = None,
     replace_runs: Annotated[
         bool,
-        typer.Option("--replace", help="Write over runs of that --name.", rich_help_panel=RUNS),
+        typer.Option("--replace", help="Write over runs of that --name.", rich_help_panel=RUN),
     ] = False,
     plot: Annotated[
         str | None,
@@ -187,6 +88,7 @@ def compare(
     ] = False,
     quiet: QuietOption = False,
     color: ColorOption = Color.AUTO,
+    **options: Any,
 ) -> None:
     """Train several cells on the same text, on the same terms, and compare what they learn.
 
@@ -201,7 +103,6 @@ def compare(
     from charrnn.cli.progress import ComparisonDisplay
     from charrnn.cli.reading import announce_terminal
     from charrnn.comparison import picture
-    from charrnn.plan.request import TrainingRequest
     from charrnn.runs.events import Event, RunStarted, StopRequest
 
     if plot is not None:
@@ -219,7 +120,6 @@ def compare(
             if not quiet:
                 display.show(event)
 
-        names = TrainingRequest.__dataclass_fields__.keys() & context.params.keys()
         try:
             comparison = api.compare(
                 corpus or (),
@@ -229,7 +129,7 @@ def compare(
                 replace=replace_runs,
                 on_event=on_event,
                 stop=stop,
-                **{option: context.params[option] for option in names},
+                **given(options),
             )
         finally:
             display.close()

@@ -7,15 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from charrnn.cli.option_parameters import given, with_options
 from charrnn.cli.terminal import Color, ColorOption, JsonOption, QuietOption, make_console
-from charrnn.cli.text_options import (
-    AsBytesOption,
-    EncodingOption,
-    ExcludeOption,
-    IncludeOption,
-    MinCountOption,
-    NormalizeOption,
-)
+from charrnn.corpus.text_config import TextConfig
 
 if TYPE_CHECKING:
     from charrnn.corpus.progress import Report
@@ -63,20 +57,16 @@ def get(
 
 
 @app.command("stats")
+@with_options(TextConfig)
 def stats(
     files: Annotated[
         list[str] | None,
         typer.Argument(metavar="FILES...", help="As for `charrnn train`.", show_default=False),
     ] = None,
-    as_bytes: AsBytesOption = False,
-    encoding: EncodingOption = None,
-    normalize: NormalizeOption = None,
-    min_count: MinCountOption = None,
-    include: IncludeOption = None,
-    exclude: ExcludeOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
     color: ColorOption = Color.AUTO,
+    **options: Any,
 ) -> None:
     """Show what a text is made of, the bits per character that a compressor needs, and the plan.
 
@@ -89,22 +79,14 @@ def stats(
 
     if not quiet:
         announce_terminal(files or ())
-    options: dict[str, Any] = {
-        "as_bytes": as_bytes,
-        "encoding": encoding,
-        "normalize": normalize,
-        "min_count": min_count,
-        "include": include,
-        "exclude": exclude,
-    }
     with _Shown(quiet) as report:
-        found, plan = api.describe(files or (), report=report, **options)
+        found, plan = api.describe(files or (), report=report, **given(options))
     if as_json:
         print(json.dumps(asdict(found) | {"plan": None if plan is None else asdict(plan)}))
         return
     from rich.table import Column, Table
 
-    unit = "byte" if as_bytes else "character"
+    unit = "byte" if options["as_bytes"] else "character"
     table = Table.grid("", Column(overflow="fold"), padding=(0, 2))
     rows = [
         ("size", f"{found.num_symbols:,} {unit}s, {found.num_bytes:,} bytes"),

@@ -30,21 +30,21 @@ class ComparisonRequest:
                 raise UsageError(f"--cells: no cell {cell!r}; there are {', '.join(CELLS)}")
             if self.cells.count(cell) > 1:
                 raise UsageError(f"--cells: {cell} is there twice")
-            replace(self.shared, cell=cell)  # raises where what was asked for cannot run it
-        if self.shared.cell is not None or self.shared.init_from is not None:
+            self.shared.with_options(cell=cell)  # raises where what was asked for cannot run it
+        if self.shared.given.keys() & {"cell", "init_from"}:
             raise UsageError("a comparison takes cells, not one cell, and draws their weights")
-        if self.parameters is not None and self.shared.hidden_size is not None:
+        if self.parameters is not None and "hidden_size" in self.shared.given:
             raise UsageError("--parameters and --hidden-size both say how large: give one")
         if self.parameters is not None and self.parameters < 1:
             raise UsageError(f"--parameters {self.parameters}: must be 1 or more")
 
     def training(self, cell: str, vocab_size: int) -> TrainingRequest:
         """The request of one cell's run; raises UsageError if the parameters are too few for it."""
-        request = replace(self.shared, cell=cell)
-        if request.hidden_size is None:
+        request = self.shared.with_options(cell=cell)
+        if "hidden_size" not in request.given:
             parameters = PARAMETERS if self.parameters is None else self.parameters
             width = nearest_width(request.model_config(vocab_size), parameters)
-            request = replace(request, hidden_size=width)
+            request = request.with_options(hidden_size=width)
         return request
 
 

@@ -1,4 +1,4 @@
-"""The terms on which cells are compared. No torch and no numpy.
+"""What cells that are compared have in common, unless something else is asked. No torch, no numpy.
 
 What `charrnn train` would choose for each cell by its size and speed is here the same for all.
 """
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Terms:
+class SharedDefaults:
     """What holds for every cell, unless something else is asked; by the names of `train`."""
 
     lr: float = 0.007

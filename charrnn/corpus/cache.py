@@ -26,7 +26,7 @@ from charrnn.corpus.compression import compression
 from charrnn.corpus.ids_file import FORMAT_VERSION, UNFINISHED, EncodedText
 from charrnn.corpus.progress import Note, Report
 from charrnn.corpus.source import TextFile
-from charrnn.corpus.text import TextConfig
+from charrnn.corpus.text_config import TextConfig
 from charrnn.corpus.vocabulary import Ids, Vocabulary
 from charrnn.errors import CorpusError
 from charrnn.files.lock import held

@@ -7,9 +7,10 @@ from typing import Literal, TypeAlias
 
 from charrnn.corpus.ids_file import EncodedText, check_ids
 from charrnn.corpus.records import Records, shuffled_records
+from charrnn.corpus.split_config import SplitConfig
 from charrnn.corpus.streams import Streams
 from charrnn.corpus.vocabulary import Ids, Vocabulary
-from charrnn.errors import CorpusError, UsageError
+from charrnn.errors import CorpusError
 
 SplitName = Literal["train", "validation", "test"]
 Split: TypeAlias = Ids | Records | Streams
@@ -19,66 +20,6 @@ symbols of any."""
 MIN_SPLIT = 2
 """The fewest characters a split can be judged on: one to read and one to predict."""
 _CHECKED = 1 << 22
-
-
-@dataclass(frozen=True)
-class SplitConfig:
-    """How much of the text is held back.
-
-    Splits are contiguous: train, validation, test. Records are shuffled first, always in the same
-    way, and a split holds whole ones. Where a batch is cut into streams before that, as in
-    char-rnn, each stream has its own splits.
-    """
-
-    val_frac: float = 0.1
-    """Fraction of the characters (of the records) for validation."""
-    test_frac: float = 0.0
-    """Fraction of the characters (of the records) for the test split, the very end of the text."""
-    records: Literal["line"] | None = None
-    """What is learned as a text of its own: each line, or nothing but the whole."""
-    split: Literal["tail", "streams"] = "tail"
-    """What is held back: the end of the text, or the end of each of `num_streams` streams."""
-    num_streams: int | None = None
-    """Of streams: how many there are, a batch."""
-    stream_unit: int | None = None
-    """Of streams: each split of one is a multiple of so many characters, a window."""
-
-    def __post_init__(self) -> None:
-        for option, value in (("val-frac", self.val_frac), ("test-frac", self.test_frac)):
-            if not 0.0 <= value < 1.0:
-                raise UsageError(f"--{option} {value:g}: must be at least 0 and below 1")
-        if self.val_frac == 0.0:
-            raise UsageError(
-                "--val-frac 0: the best model is chosen by validation; give it some text"
-            )
-        if self.val_frac + self.test_frac >= 1.0:
-            total = self.val_frac + self.test_frac
-            raise UsageError(
-                f"--val-frac and --test-frac add up to {total:g}: leave text to train on"
-            )
-        if self.records not in (None, "line"):
-            raise UsageError(f"--records {self.records}: only line is known")
-        if self.split not in ("tail", "streams"):
-            raise UsageError(f"--split {self.split}: choose one of tail, streams")
-        if self.split == "streams" and self.records is not None:
-            raise UsageError(
-                "--split streams: records have no streams; leave out --records, or add --split tail"
-            )
-        if self.split == "streams" and min(self.num_streams or 0, self.stream_unit or 0) < 1:
-            raise UsageError("--split streams: needs to know the sizes of the batch and the window")
-
-    def counts(self, total: int) -> tuple[int, int, int]:
-        """How `total` things are shared out: (train, validation, test).
-
-        Of streams these are windows, which char-rnn rounds in its own way.
-        """
-        if self.split == "streams":
-            train = int(total * (1 - self.val_frac - self.test_frac))
-            validation = int(total * self.val_frac) if self.test_frac else total - train
-            return train, validation, total - train - validation
-        test = round(total * self.test_frac)
-        validation = round(total * self.val_frac)
-        return total - validation - test, validation, test
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,8 @@ from charrnn.corpus.ids_file import EncodedText
 from charrnn.corpus.progress import Meter, Report, silent
 from charrnn.corpus.source import Listing, Source, TextFile, list_files
 from charrnn.corpus.symbols import Encoder, SymbolCounts
-from charrnn.corpus.text import TextConfig, is_wanted, read_text
+from charrnn.corpus.text import is_wanted, read_text
+from charrnn.corpus.text_config import TextConfig
 from charrnn.corpus.vocabulary import Ids, Vocabulary
 from charrnn.errors import CorpusError
 

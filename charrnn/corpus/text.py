@@ -9,53 +9,18 @@ import codecs
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import BinaryIO, Literal, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from charrnn.corpus.compression import compression, decompressed
 from charrnn.corpus.progress import Meter, silent
 from charrnn.corpus.source import TextFile
-from charrnn.errors import CorpusError, UsageError
+from charrnn.corpus.text_config import TextConfig
+from charrnn.errors import CorpusError
 
 CHUNK = 1 << 18
 """Bytes read at a time: little enough to stay in a core's cache while it is worked on."""
 BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _BINARY_LOOK = 8192
-
-
-@dataclass(frozen=True)
-class TextConfig:
-    """How bytes become symbols. Raises UsageError, naming the option."""
-
-    encoding: str = "utf-8"
-    """Any text encoding that Python knows."""
-    as_bytes: bool = False
-    """The symbols are bytes, whatever they mean."""
-    normalize: Literal["NFC"] | None = None
-    """NFC composes letters and their accents; None leaves the text as it is."""
-    min_count: int = 1
-    """Characters that occur less often become U+FFFD, the replacement character."""
-    include: tuple[str, ...] = ()
-    """Of the files in folders, take those that match one of these patterns."""
-    exclude: tuple[str, ...] = ()
-    """Leave out files and folders that match one of these."""
-
-    def __post_init__(self) -> None:
-        for name in ("include", "exclude"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        object.__setattr__(self, "encoding", _known_encoding(self.encoding))
-        if self.normalize not in (None, "NFC"):
-            raise UsageError(f"--normalize {self.normalize}: only NFC is known")
-        if self.min_count < 1:
-            raise UsageError(f"--min-count {self.min_count}: must be 1 or more")
-        if self.as_bytes:
-            for option, given in (
-                ("--encoding", self.encoding != "utf-8"),
-                ("--normalize", self.normalize is not None),
-                ("--min-count", self.min_count != 1),
-            ):
-                if given:
-                    raise UsageError(f"--bytes and {option} contradict each other: give one")
 
 
 class Chunk(NamedTuple):
@@ -241,15 +206,3 @@ def _stands_alone(character: str) -> bool:
         ("\u2000" <= character <= "\ua66e" or "\uac00" <= character <= "\ud7a3")
         and unicodedata.combining(character) == 0
     )
-
-
-def _known_encoding(name: str) -> str:
-    """Python's name for an encoding; raise UsageError if it is none, or no encoding of text."""
-    try:
-        "".encode(name)
-        codecs.getincrementaldecoder(name)
-    except (LookupError, ValueError, UnicodeError) as error:
-        raise UsageError(
-            f"--encoding {name}: no such text encoding; for example utf-8, latin-1, utf-16, cp1252"
-        ) from error
-    return codecs.lookup(name).name

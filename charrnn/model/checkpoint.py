@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.corpus.text import TextConfig
+from charrnn.corpus.text_config import TextConfig
 from charrnn.corpus.vocabulary import Vocabulary
 from charrnn.errors import CharRNNError, CheckpointError
 from charrnn.files import sealed_file

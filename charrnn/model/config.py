@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from charrnn.errors import UsageError
 from charrnn.model.cells import CELLS, CellName, Shapes
+from charrnn.options import BY_PLAN, Range, check_options, option
+
+MODEL = "Model"
 
 
 @dataclass(frozen=True)
@@ -11,37 +14,57 @@ class ModelConfig:
     """The architecture. Raises UsageError, naming the option, for a size out of range."""
 
     vocab_size: int
-    """V: symbols the model reads and writes."""
-    cell: CellName = "gru"
-    """Which recurrence: a name of CELLS."""
-    num_layers: int = 1
-    """L: recurrent layers on top of each other."""
-    hidden_size: int = 384
-    """H: units in each layer."""
-    embedding_size: int = 64
-    """E: width of a learned linear embedding of the one-hot input; 0 feeds the one-hot itself."""
-    dropout: float = 0.15
-    """Fraction of units dropped between layers and before the decoder, while training."""
-    weight_drop: float = 0.0
-    """Fraction of recurrent weights dropped for a whole window, while training (Merity et al. 2018,
-    "Regularizing and optimizing LSTM language models")."""
+    """V: distinct symbols that the model reads and writes."""
+    cell: CellName = option(
+        "gru",
+        "Recurrent cell of every layer. gru applies its reset gate after the recurrent product, as "
+        "cuDNN does, gru-cho before it.",
+        MODEL,
+    )
+    num_layers: int = option(
+        1, "Recurrent layers, each reading the one below.", MODEL, "L", within=Range(1, most=64)
+    )
+    hidden_size: int = option(
+        384,
+        "Units in each layer.",
+        MODEL,
+        "H",
+        within=Range(1, most=65536),
+        default_words=BY_PLAN,
+    )
+    embedding_size: int = option(
+        64,
+        "Width of the learned linear embedding of the one-hot input; 0 feeds the one-hot "
+        "vectors themselves.",
+        MODEL,
+        "E",
+        within=Range(0, most=65536),
+    )
+    dropout: float = option(
+        0.15,
+        "Probability with which the output of a unit is left out at a step, between layers and "
+        "before the decoder, in training.",
+        MODEL,
+        "P",
+        within=Range(0, below=1),
+        default_words=BY_PLAN,
+    )
+    weight_drop: float = option(
+        0.0,
+        "Probability with which each recurrent weight is left out for one window, in training "
+        "(Merity et al. 2018).",
+        MODEL,
+        "P",
+        within=Range(0, below=1),
+        default_words=BY_PLAN,
+    )
 
     def __post_init__(self) -> None:
-        if self.cell not in tuple(CELLS):  # a tuple: a file may hold anything here
-            raise UsageError(f"--cell {self.cell!r}: choose one of {', '.join(CELLS)}")
-        for option, value, least, most in (
-            ("vocab-size", self.vocab_size, 1, 0x110000),
-            ("num-layers", self.num_layers, 1, 64),
-            ("hidden-size", self.hidden_size, 1, 65536),
-            ("embedding-size", self.embedding_size, 0, 65536),
-        ):
-            if type(value) is not int or not least <= value <= most:
-                raise UsageError(
-                    f"--{option} {value}: must be a whole number from {least} to {most}"
-                )
-        for option, fraction in (("dropout", self.dropout), ("weight-drop", self.weight_drop)):
-            if not 0.0 <= fraction < 1.0:
-                raise UsageError(f"--{option} {fraction:g}: must be at least 0 and below 1")
+        check_options(self)
+        if type(self.vocab_size) is not int or not 1 <= self.vocab_size <= 0x110000:
+            raise UsageError(
+                f"vocab_size {self.vocab_size}: must be a whole number from 1 to {0x110000}"
+            )
 
     @property
     def input_size(self) -> int:

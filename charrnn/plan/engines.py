@@ -16,13 +16,19 @@ ENGINE_CELLS: dict[EngineName, tuple[CellName, ...]] = {
 """The cells that each engine runs, as CELLS tells it; the reference runs every cell."""
 
 
-def check_cell(cell: CellName, engine: str | None, precision: str | None) -> None:
-    """Raise UsageError if `engine` (None: any) does not run `cell`, or none that does has bf16."""
+def check_engine(
+    cell: CellName, engine: str | None, precision: str | None, device: str | None
+) -> None:
+    """Raise UsageError if no engine runs `cell` as asked; None leaves that choice open."""
     able = [name for name, cells in ENGINE_CELLS.items() if cell in cells]
     if engine is not None and engine not in able:
         raise UsageError(f"--engine {engine}: --cell {cell} runs on {' and '.join(able)} only")
     if precision == "bf16" and able == ["reference"]:
         raise UsageError(f"--precision bf16: --cell {cell} runs on reference only, which has fp32")
+    if precision == "bf16" and engine == "reference":
+        raise UsageError("--precision bf16: --engine reference has fp32 only")
+    if engine == "native" and device not in (None, "cpu"):
+        raise UsageError(f"--engine native: it runs on the cpu, not on --device {device}")
 
 
 def training_threads(cell: CellName, engine: str | None = None) -> int:

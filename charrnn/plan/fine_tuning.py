@@ -5,7 +5,7 @@ with. Everything between, the recurrent stack, is taken over as it is.
 """
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from charrnn.errors import RunError, UsageError
 from charrnn.files import run_folder
 from charrnn.model import checkpoint
 from charrnn.model.checkpoint import Checkpoint, Weights
+from charrnn.options import flag
 from charrnn.plan.plan import InitialModel
 from charrnn.plan.request import TrainingRequest
 
@@ -51,13 +52,13 @@ class Start:
         """`request` with the model's sizes; raises UsageError if it asks for others."""
         config = self.model.config
         for name in TAKEN:
-            asked, given = getattr(request, name), getattr(config, name)
-            if asked not in (None, given):
+            asked, known = request.given.get(name), getattr(config, name)
+            if asked not in (None, known):
                 raise UsageError(
-                    f"--{name.replace('_', '-')} {asked}: the model of --init-from has {given}, "
+                    f"{flag(name)} {asked}: the model of --init-from has {known}, "
                     "which cannot be changed; leave the option out"
                 )
-        return replace(request, **{name: getattr(config, name) for name in TAKEN})
+        return request.with_options(**{name: getattr(config, name) for name in TAKEN})
 
     def remapped(self, vocabulary: Vocabulary, fresh: Weights) -> Weights:
         """The model's weights for another vocabulary; new symbols have the rows of `fresh`.

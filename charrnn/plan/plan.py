@@ -8,12 +8,13 @@ import shlex
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from charrnn.corpus.encoded import SplitConfig
-from charrnn.corpus.text import TextConfig
+from charrnn.corpus.split_config import SplitConfig
+from charrnn.corpus.text_config import TextConfig
 from charrnn.errors import CharRNNError, RunError
 from charrnn.model.config import ModelConfig
-from charrnn.plan.config import OptimizerConfig, RunConfig, StepConfig
-from charrnn.plan.request import TrainingRequest
+from charrnn.options import Declaration, declarations, inapplicable
+from charrnn.plan.config import RunConfig, StepConfig
+from charrnn.plan.optimizers import OptimizerConfig
 
 
 @dataclass(frozen=True)
@@ -70,13 +71,15 @@ class Plan:
     def command(self) -> str:
         """The command that repeats this run."""
         words = ["charrnn", "train", *self.corpus.arguments]
-        words += _text_words(self.corpus.text)
         if self.init is not None:
             words += ["--init-from", self.init.argument]
-        for config in (self.corpus.splits, self.model, self.optimizer, self.run, self.step):
-            for name, value in asdict(config).items():
-                if value is not None and name in TrainingRequest.__dataclass_fields__:
-                    words += [f"--{name.replace('_', '-')}", f"{value}"]
+        configs = (self.corpus.text, self.corpus.splits, self.model, self.optimizer)
+        for config in (*configs, self.run, self.step):
+            kind: type = type(config)
+            meaningless = {declared.name for declared, _ in inapplicable(kind, vars(config))}
+            for declared in declarations(kind):
+                if declared.name not in meaningless:
+                    words += _words(declared, getattr(config, declared.name))
         return shlex.join(words)
 
     def to_json(self) -> str:
@@ -122,14 +125,13 @@ class Plan:
 _STEP = tuple(field.name for field in fields(StepConfig))
 
 
-def _text_words(config: TextConfig) -> list[str]:
-    """The options that read a text this way; those that stand by default are left out."""
-    words = []
-    for name, value in asdict(config).items():
-        if name == "as_bytes":
-            words += ["--bytes"] if value else []
-        elif isinstance(value, tuple):
-            words += [word for one in value for word in (f"--{name}", one)]
-        elif value != getattr(TextConfig, name):
-            words += [f"--{name.replace('_', '-')}", f"{value}"]
-    return words
+def _words(declared: Declaration, value: Any) -> list[str]:
+    """One option as it is written on a command line; no words for one that is not given."""
+    flag = declared.flags[0]
+    if value is None or value is False:
+        return []
+    if value is True:
+        return [flag]
+    if isinstance(value, tuple):
+        return [word for text in value for word in (flag, text)]
+    return [flag, str(value)]

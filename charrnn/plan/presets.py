@@ -110,3 +110,5 @@ PRESETS: Mapping[PresetName, Preset] = {
     "keras": Preset("Keras's example", _KERAS),
     "karpathy-shakespeare": Preset("his blog's 3x512", _KARPATHY_SHAKESPEARE),
 }
+KNOWN = ", ".join(f"{name} ({preset.about})" for name, preset in PRESETS.items())
+"""Every preset with what it is, in words."""

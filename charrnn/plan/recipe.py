@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from charrnn.model.cells import CELLS, CellName
 from charrnn.model.config import ModelConfig
-from charrnn.plan.config import OptimizerName, StepConfig
+from charrnn.plan.config import StepConfig
+from charrnn.plan.optimizers import OPTIMIZERS, OptimizerName
 
 WIDTHS = (64, 96, 128, 192, 256, 384, 512, 768, 1024)
 """Hidden sizes to choose from."""
@@ -33,8 +34,6 @@ DECAY_OF_EPOCH = 48.0
 RATE_OF_WIDTH = 3.0
 """A model's units share so much learning rate: twice as wide, half as fast."""
 LEAST_RATE, MOST_RATE = 0.007, 0.016
-SGD_RATE = 1.0
-"""Of SGD at any width. Weights that decay in proportion to it would be gone in a few steps."""
 
 STANDING = {
     "cell": "learns more in the same time than an lstm",
@@ -93,7 +92,7 @@ def choose_weight_drop(dropout: float, cell: CellName) -> float:
 
 def choose_decay(steps_per_epoch: int, optimizer: OptimizerName = "adamw") -> float:
     """Of the weights, per step and unit of the rate; SGD's do not decay."""
-    if optimizer == "sgd":
+    if not OPTIMIZERS[optimizer].decays:
         return 0.0
     return round(min(max(LEAST_DECAY, DECAY_OF_EPOCH / steps_per_epoch), MOST_DECAY), 2)
 
@@ -109,6 +108,7 @@ def choose_reset_prob(cell: CellName) -> float:
 
 def choose_rate(hidden_size: int, optimizer: OptimizerName = "adamw") -> float:
     """The highest learning rate: the wider the model, the lower; RMSprop learns at AdamW's."""
-    if optimizer == "sgd":
-        return SGD_RATE
+    rate = OPTIMIZERS[optimizer].lr
+    if rate is not None:
+        return rate
     return round(min(max(LEAST_RATE, RATE_OF_WIDTH / hidden_size), MOST_RATE), 4)

@@ -3,9 +3,10 @@
 import codecs
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 
@@ -17,8 +18,10 @@ from charrnn.inference.network import Network
 from charrnn.model import checkpoint
 from charrnn.model.checkpoint import Checkpoint
 from charrnn.model.config import ModelConfig
-from charrnn.model.precision import SAMPLING_PRECISIONS, SamplingPrecision
-from charrnn.sampling.config import PrecisionChoice, SamplingConfig
+from charrnn.model.precision import SAMPLING_PRECISIONS, PrecisionChoice, SamplingPrecision
+from charrnn.options import with_keywords
+from charrnn.sampling.config import SamplingConfig
+from charrnn.sampling.keywords import SamplingKeywords
 from charrnn.sampling.place import Place
 from charrnn.sampling.texts import Texts
 
@@ -65,46 +68,27 @@ class Model:
         """The symbols it knows."""
         return self.checkpoint.vocabulary
 
+    @with_keywords(SamplingConfig, leave_out=("samples",))
     def generate(
         self,
         prime: str = "",
         *,
-        temperature: float = 1.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        min_p: float = 0.0,
-        length: int = 1000,
-        forbid: str = "",
-        stop: Sequence[str] = (),
-        keep_stop: bool = False,
-        lines: int | None = None,
-        match: str | None = None,
-        seed: int | None = None,
         unknown: Unknown = "error",
         precision: PrecisionChoice = "auto",
+        **options: Unpack[SamplingKeywords],
     ) -> Iterator[str]:
-        """Return an iterator over `length` new characters (-1: without end) that follow `prime`.
+        """Return an iterator over the new characters that follow `prime`.
 
-        Each item is a character; in byte mode, whatever text has become complete. Without a
-        seed the text is another one each time. It ends earlier before any of the `stop` strings,
-        after `lines` newlines, or where it matches `match` and cannot go on; see SamplingConfig.
-        Raises VocabularyError for an unknown character in
-        `prime` (unless `unknown` is "skip" or "replace") and UsageError for a value out of range,
-        at once.
+        Each item is a character; in byte mode, whatever text has become complete. `options` are
+        those of `charrnn sample` (SamplingConfig): `temperature=0.8`, `length=200` and so on; there
+        are 1,000 characters unless told otherwise, and without a `seed` another text each time.
+
+        `unknown` says what becomes of a character in `prime` that the model has never seen: "skip"
+        leaves it out, "replace" reads it as unknown. Raises VocabularyError for one otherwise,
+        UsageError for a value out of range and TypeError for one of another type, at once.
         """
-        config = SamplingConfig(
-            seed=new_seed() if seed is None else seed,
-            temperature=temperature,
-            length=length,
-            top_k=top_k,
-            top_p=top_p,
-            min_p=min_p,
-            forbid=forbid,
-            stop=(stop,) if isinstance(stop, str) else tuple(stop),
-            keep_stop=keep_stop,
-            lines=lines,
-            match=match,
-        )
+        given = {name: value for name, value in options.items() if value is not None}
+        config = SamplingConfig(**{"seed": new_seed(), **given})  # type: ignore[arg-type]
         network = self.network(precision)
         place = self.place_after(prime, network, unknown)
         return self._decoded(Texts(network, self.vocabulary, place, config))

@@ -12,7 +12,8 @@ from charrnn.engines.selection import Kind, candidates
 from charrnn.inference.make_network import make_network
 from charrnn.model.config import ModelConfig
 from charrnn.model.precision import SAMPLING_PRECISIONS, SamplingPrecision
-from charrnn.plan.config import OptimizerConfig, StepConfig
+from charrnn.plan.config import StepConfig
+from charrnn.plan.optimizers import OptimizerConfig
 from charrnn.sampling.config import ENDLESS, SamplingConfig
 from charrnn.sampling.place import Place
 from charrnn.sampling.writers import make_writer

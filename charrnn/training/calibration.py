@@ -19,12 +19,13 @@ from charrnn.corpus.streams import Streams
 from charrnn.corpus.windows import fit, make_windows
 from charrnn.engines.selection import MISSING, Kind, candidates, make_engine
 from charrnn.inference.scoring import CHUNK, STREAMS
-from charrnn.model.cells import CellName
 from charrnn.model.config import ModelConfig
 from charrnn.model.precision import SAMPLING_PRECISIONS
-from charrnn.plan.config import Device, OptimizerConfig, RunConfig, StepConfig
+from charrnn.plan.config import Device, RunConfig, StepConfig
 from charrnn.plan.engines import ENGINE_CELLS, training_threads
+from charrnn.plan.optimizers import OPTIMIZERS, OptimizerConfig, OptimizerTraits
 from charrnn.plan.plan import CorpusPlan, Plan
+from charrnn.plan.presets import STOPS
 from charrnn.plan.recipe import (
     AS_ASKED,
     CHOSEN,
@@ -87,20 +88,21 @@ def make_plan(
     elapsed: Callable[[], float],
 ) -> tuple[Plan, tuple[str, ...]]:
     """Return the complete plan, and notes for the user; `elapsed()` is the command's age in s."""
+    asked = request.given
     train = corpus.split("train")
     step, notes = _fit_to_text(request, train)
-    wanted = request.engine is None and step.device == "cpu"
-    if wanted and _cell(request) in ENGINE_CELLS["native"] and not native.is_built():
+    wanted = "engine" not in asked and step.device == "cpu"
+    if wanted and request.cell in ENGINE_CELLS["native"] and not native.is_built():
         notes = (*notes, MISSING)
     torch.set_num_threads(step.threads)
-    budget = request.budget
-    if budget is None and request.steps is None and request.epochs is None:
+    budget = asked.get("budget")
+    if not asked.keys() & set(STOPS):
         budget = DEFAULT_BUDGET_S
     left = None if budget is None else budget * (1 - EVALUATION_SHARE - FINAL_SHARE) - elapsed()
     machine = _Machine(request, train, step, budget)
     model, optimizer, reasons = _choose(request, machine, len(corpus.vocabulary), left)
     speeds = Speeds(step_s=0.0, eval_chars_per_s=0.0)
-    if budget is not None or None in (request.engine, request.precision, request.eval_chars):
+    if budget is not None or {"engine", "precision", "eval_chars"} - asked.keys():
         kind, speeds = machine.calibrate(model, optimizer)
         step = replace(step, engine=kind[0], precision=kind[1])
     validation = len(corpus.split("validation"))
@@ -155,20 +157,20 @@ def _choose(
 
     reasons = dict(STANDING)
     model, optimizer = request.model_config(vocab_size), request.optimizer_config()
-    if request.hidden_size is None:
+    if "hidden_size" not in request.given:
         width, reasons["hidden_size"] = choose_width(model, chars_in_time)
         model = replace(model, hidden_size=width)
     # The readings are a first guess: what is timed next must drop as the run will.
     model, _ = _dropping(request, model, chars_in_time(model) / num_ids, num_ids)
-    if request.weight_decay is None:
+    if "weight_decay" not in request.given:
         decay = choose_decay(machine.per_epoch, optimizer.optimizer)
         optimizer = replace(optimizer, weight_decay=decay)
-    if request.lr is None:
+    if "lr" not in request.given:
         optimizer = replace(optimizer, lr=choose_rate(model.hidden_size, optimizer.optimizer))
     reasons["weight_decay"] = f"a reading has {machine.per_epoch:,} steps"
     reasons["lr"] = f"for {model.hidden_size} units"
-    if optimizer.optimizer == "sgd":
-        reasons["lr"] = reasons["weight_decay"] = "for sgd"
+    if OPTIMIZERS[optimizer.optimizer] != OptimizerTraits():
+        reasons["lr"] = reasons["weight_decay"] = f"for {optimizer.optimizer}"
     return model, optimizer, reasons
 
 
@@ -178,27 +180,30 @@ def _dropping(
     """(`model`, dropping what one that reads so much of its text so often should; why)."""
     per_char = model.num_parameters() / num_ids
     dropout = choose_dropout(readings, per_char)
-    if request.dropout is None:
+    if "dropout" not in request.given:
         model = replace(model, dropout=dropout)
-    if request.weight_drop is None:
+    if "weight_drop" not in request.given:
         model = replace(model, weight_drop=choose_weight_drop(dropout, model.cell))
     return model, f"the text is read {readings:.3g} times, by {per_char:.3g} parameters a character"
 
 
 def _given(request: TrainingRequest) -> dict[str, str]:
     """Of what would have been chosen, and of what a preset says, the options that were given."""
-    given = {option: AS_ASKED for option in CHOSEN if getattr(request, option) is not None}
-    preset = dict.fromkeys(request.from_preset(), f"from --preset {request.preset}")
+    given = {option: AS_ASKED for option in CHOSEN if option in request.given}
+    values = request.from_preset()
+    origin = f"from --preset {request.given.get('preset')}"
+    preset = dict.fromkeys(values, origin)
     if preset.pop("epochs", None):
-        preset["steps"] = f"{request.epochs:g} epochs, from --preset {request.preset}"
+        preset["steps"] = f"{values['epochs']:g} epochs, {origin}"
     return given | preset
 
 
 def _steps(request: TrainingRequest, machine: "_Machine") -> int:
     """The steps asked for, outright or as epochs; 1 where a budget decides."""
-    if request.epochs is None:
-        return request.steps or 1
-    return max(1, round(request.epochs * machine.per_epoch))
+    epochs = request.given.get("epochs")
+    if epochs is None:
+        return request.given.get("steps") or 1
+    return max(1, round(epochs * machine.per_epoch))
 
 
 def _steps_in_time(left: float, speeds: Speeds, machine: "_Machine") -> tuple[int, str]:
@@ -220,7 +225,7 @@ def _evaluations(request: TrainingRequest, training_s: float, speeds: Speeds) ->
     warm_up = CHUNK * STREAMS
     characters = int(EVALUATION_SHARE * training_s * speeds.eval_chars_per_s)
     number = EVALUATIONS
-    if request.steps is None and request.epochs is None:
+    if not request.given.keys() & {"steps", "epochs"}:
         number = max(1, min(number, characters // (warm_up + LEAST_EVAL_CHARS)))
     each = max(LEAST_EVAL_CHARS, characters // EVALUATIONS - warm_up)
     return number, each
@@ -253,9 +258,9 @@ def _fit_to_text(request: TrainingRequest, train: Split) -> tuple[StepConfig, tu
     device: Device = "cuda" if torch.cuda.is_available() else "cpu"
     asked = request.step_config(
         StepConfig(
-            reset_prob=choose_reset_prob(_cell(request)),
+            reset_prob=choose_reset_prob(request.cell),
             device=device,
-            threads=training_threads(_cell(request), request.engine),
+            threads=training_threads(request.cell, request.given.get("engine")),
         )
     )
     if isinstance(train, Records | Streams):
@@ -323,18 +328,15 @@ def _steps_of(trainers: dict[Kind, Trainer]) -> dict[Kind, Callable[[], None]]:
     return {kind: trainer.step for kind, trainer in trainers.items()}
 
 
-def _cell(request: TrainingRequest) -> CellName:
-    return request.cell or ModelConfig.cell
-
-
 def _offered(request: TrainingRequest, device: str) -> list[Kind]:
     """The candidates that the request leaves open; what it names outright is always one."""
+    asked = request.given
     kinds = [
         (engine, precision)
-        for engine, precision in candidates(device, _cell(request))
-        if request.engine in (None, engine) and request.precision in (None, precision)
+        for engine, precision in candidates(device, request.cell)
+        if asked.get("engine", engine) == engine and asked.get("precision", precision) == precision
     ]
     if kinds:
         return kinds
-    asked = request.step_config()
-    return [(asked.engine, asked.precision)]
+    step = request.step_config(StepConfig())
+    return [(step.engine, step.precision)]

@@ -12,8 +12,9 @@ from charrnn.corpus.encoded import EncodedCorpus
 from charrnn.engines.selection import candidates
 from charrnn.inference.threads import default_threads
 from charrnn.model.config import ModelConfig
-from charrnn.plan.config import Device, OptimizerConfig, StepConfig
+from charrnn.plan.config import Device, StepConfig
 from charrnn.plan.engines import EngineName
+from charrnn.plan.optimizers import OptimizerConfig
 from charrnn.plan.plan import CorpusPlan, Plan
 from charrnn.plan.request import TrainingRequest
 from charrnn.training.benchmark import make_trainers
@@ -33,10 +34,10 @@ def make_plans(
     """
     vocab_size = len(corpus.vocabulary)
     requests = [request.training(cell, vocab_size) for cell in request.cells]
-    if request.shared.engine is None:
+    if "engine" not in request.shared.given:
         models = [one.model_config(vocab_size) for one in requests]
         engine = _fastest_engine(models, request.shared)
-        requests = [replace(one, engine=engine) for one in requests]
+        requests = [one.with_options(engine=engine) for one in requests]
     plans: list[Plan] = []
     notes: tuple[str, ...] = ()
     for one in requests:
@@ -52,7 +53,7 @@ def _aligned(plans: Sequence[Plan], shared: TrainingRequest) -> list[Plan]:
     judged = min(plan.precision_chars for plan in plans)
     aligned = []
     for plan in plans:
-        every = shared.eval_every or -(-plan.run.steps // EVALUATIONS)
+        every = shared.given.get("eval_every") or -(-plan.run.steps // EVALUATIONS)
         run = replace(plan.run, eval_chars=evaluated, eval_every=every)
         aligned.append(replace(plan, run=run, final_chars=final, precision_chars=judged))
     return aligned

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from charrnn.plan.config import OptimizerConfig
+from charrnn.plan.optimizers import OptimizerConfig
 
 EPSILON = 1e-8
 

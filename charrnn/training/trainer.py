@@ -22,7 +22,8 @@ from charrnn.engines.selection import make_engine
 from charrnn.files.typed_json import make_record
 from charrnn.model.cells import CELLS
 from charrnn.model.config import ModelConfig
-from charrnn.plan.config import OptimizerConfig, StepConfig
+from charrnn.plan.config import StepConfig
+from charrnn.plan.optimizers import OptimizerConfig
 from charrnn.training.char_rnn import CharRNN
 from charrnn.training.dropout import draw_mask
 from charrnn.training.optimizer import Schedule, learning_rate, make_optimizer
