@@ -66,7 +66,7 @@ def tables(declared: Collection[Declaration]) -> Iterator[str]:
         yield "| --- | --- | --- |"
         for each in declared:
             if each.option.panel == panel:
-                value = each.option.metavar or "\\|".join(each.choices)
+                value = (each.option.metavar or "|".join(each.choices)).replace("|", "\\|")
                 flags = ", ".join(f"`{flag}`" for flag in each.flags) + (
                     f" {value}" if value else ""
                 )
