@@ -36,7 +36,7 @@ CADENCE_S = 0.1
 Report: TypeAlias = Callable[[Progress | Note], None]
 
 
-def silent(event: Progress | Note) -> None:
+def silent(event: object) -> None:
     """A Report that tells nobody."""
 
 
