@@ -24,6 +24,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
+from charrnn.corpus.contiguous import ContiguousText  # noqa: E402
 from charrnn.engines.selection import candidates  # noqa: E402
 from charrnn.inference.threads import default_threads  # noqa: E402
 from charrnn.model.cells import CELLS, CellName  # noqa: E402
@@ -114,7 +115,7 @@ def ours(shape: Shape, engine: str, precision: str) -> Trainer:
         1000, 1, 1, 1, shape.batch, shape.steps, threads=torch.get_num_threads(),
         engine=engine, precision=precision,
     )  # fmt: skip
-    return Trainer(ids, model, OptimizerConfig(), training)
+    return Trainer(ContiguousText(ids), model, OptimizerConfig(), training)
 
 
 def makers(shape: Shape) -> dict[str, Callable[[], Peer | Trainer]]:

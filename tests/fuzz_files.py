@@ -26,6 +26,7 @@ import numpy as np
 
 from charrnn.cli import info
 from charrnn.corpus import ids_file
+from charrnn.corpus.contiguous import ContiguousText
 from charrnn.corpus.encoded import EncodedCorpus, SplitConfig
 from charrnn.corpus.vocabulary import Vocabulary
 from charrnn.errors import CharRNNError
@@ -86,7 +87,7 @@ def read_ids(path: Path) -> Any:
 
 def make_trainer() -> Trainer:
     training = TrainingConfig(steps=9, eval_every=3, eval_chars=9, report_every=1, batch_size=3)
-    return Trainer(IDS, CONFIG, OptimizerConfig(), replace(training, seq_len=5))
+    return Trainer(ContiguousText(IDS), CONFIG, OptimizerConfig(), replace(training, seq_len=5))
 
 
 def make_subjects(folder: Path) -> list[Subject]:

@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from charrnn.corpus import source
-from charrnn.corpus.encoded import EncodedCorpus, Split, SplitConfig
+from charrnn.corpus.contiguous import ContiguousText
+from charrnn.corpus.encoded import EncodedCorpus, SplitConfig
 from charrnn.corpus.reading import read_sources
+from charrnn.corpus.split import Split
 from charrnn.corpus.streams import Streams
 from charrnn.corpus.text import TextConfig
 from charrnn.engines.native_kernels import NativeEngine
@@ -35,10 +37,11 @@ TRAINING = TrainingConfig(
     seed=5,
 )
 IDS = np.random.default_rng(0).integers(0, V, 700).astype(np.uint8)
+TEXT = ContiguousText(IDS)
 
 
 def make_trainer(model: ModelConfig = MODEL, **changes: Any) -> Trainer:
-    return Trainer(IDS, model, OptimizerConfig(), replace(TRAINING, **changes))
+    return Trainer(TEXT, model, OptimizerConfig(), replace(TRAINING, **changes))
 
 
 def weights_after(trainer: Trainer, steps: int) -> dict[str, np.ndarray]:
@@ -78,7 +81,7 @@ def test_a_resumed_trainer_is_bit_for_bit_an_unbroken_one(
 
 
 @pytest.mark.parametrize(
-    "split", [IDS, Streams.of(IDS, 3, 11).part(0, 121)], ids=["tail", "streams"]
+    "split", [TEXT, Streams.of(IDS, 3, 11).part(0, 121)], ids=["tail", "streams"]
 )
 @pytest.mark.parametrize("name", ["rmsprop", "sgd"])
 def test_every_optimizer_and_split_is_resumed_bit_for_bit(
@@ -102,7 +105,7 @@ def test_every_optimizer_and_split_is_resumed_bit_for_bit(
 
 def test_the_rate_falls_after_each_epoch_from_the_one_named_on() -> None:
     optimizer = OptimizerConfig(lr=0.01, lr_decay=0.5, lr_decay_after=2, warmup_steps=0)
-    trainer = Trainer(IDS, MODEL, optimizer, TRAINING)
+    trainer = Trainer(TEXT, MODEL, optimizer, TRAINING)
     rates = []
     for _ in range(4 * 21):  # 699 // 3 // 11 windows in an epoch
         trainer.step()
@@ -158,7 +161,8 @@ def test_the_seed_decides_the_run() -> None:
 
 
 def test_a_text_with_a_pattern_is_learned() -> None:
-    pattern = np.tile(np.array([0, 1, 2, 3, 4, 5, 6, 6, 5, 0, 0, 2], np.uint8), 60)
+    ids = np.tile(np.array([0, 1, 2, 3, 4, 5, 6, 6, 5, 0, 0, 2], np.uint8), 60)
+    pattern = ContiguousText(ids)
     config = replace(TRAINING, steps=300)
     trainer = Trainer(
         pattern, replace(MODEL, dropout=0.0, weight_drop=0.0), OptimizerConfig(lr=0.02), config
@@ -183,7 +187,7 @@ def test_the_state_is_carried_but_no_gradient_is() -> None:
 
 def test_weight_drop_silences_its_share_of_the_recurrent_weights_for_a_window() -> None:
     model = replace(MODEL, cell="gru", dropout=0.0, weight_drop=0.25, hidden_size=40)
-    trainer = Trainer(IDS, model, OptimizerConfig(weight_decay=0.0), TRAINING)
+    trainer = Trainer(TEXT, model, OptimizerConfig(weight_decay=0.0), TRAINING)
     before = trainer.model.weights()
     trainer.step()
     after = trainer.model.weights()
@@ -200,7 +204,7 @@ def test_weight_drop_silences_its_share_of_the_recurrent_weights_for_a_window() 
 def test_weight_drop_takes_every_recurrent_matrix_and_nothing_else(cell: CellName) -> None:
     model = replace(MODEL, cell=cell, dropout=0.0, weight_drop=0.25, hidden_size=40)
     config = replace(TRAINING, engine="reference")
-    trainer = Trainer(IDS, model, OptimizerConfig(weight_decay=0.0), config)
+    trainer = Trainer(TEXT, model, OptimizerConfig(weight_decay=0.0), config)
     before = trainer.model.weights()
     for _ in range(2):  # in the first window nothing carried reaches the first step
         trainer.step()

@@ -13,10 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from charrnn.corpus.encoded import Split
 from charrnn.corpus.ids_file import check_ids
-from charrnn.corpus.records import Records
-from charrnn.corpus.windows import Window, make_windows
+from charrnn.corpus.split import Split
+from charrnn.corpus.windows import Window
 from charrnn.engines.interface import State
 from charrnn.engines.selection import make_engine
 from charrnn.files.typed_json import make_record
@@ -67,9 +66,8 @@ class Trainer:
         self.lr_scale = 1.0
         self._optimizer_config = optimizer
         self._device = torch.device(training.device)
-        self._windows = make_windows(split, training.batch_size, training.seq_len, training.seed)
-        # Between records the state is always reset, and within one never.
-        self._reset_prob = 0.0 if isinstance(split, Records) else training.reset_prob
+        self._windows = split.training_windows(training.batch_size, training.seq_len, training.seed)
+        self._reset_prob = training.reset_prob if split.may_reset else 0.0
         self._engine = make_engine(training.engine, training.precision, training.threads)
         weights = torch.Generator().manual_seed(training.seed)
         self.model = CharRNN(model, weights, training.init_range).to(self._device)
