@@ -101,19 +101,16 @@ def _sum_nlogn(counts: NDArray[np.int64]) -> float:
 
 def _compressed(text: EncodedText, sample: Ids, report: Report) -> dict[str, float]:
     """How many bits per symbol each compressor needs for `sample` (N,), by its name."""
-    characters = text.vocabulary.characters
-    codes = np.frombuffer(characters.encode("utf-32-le", "surrogatepass"), "<u4")  # (V,)
     compressors: dict[str, bz2.BZ2Compressor | lzma.LZMACompressor] = {
         "bz2": bz2.BZ2Compressor(9),
         "xz": lzma.LZMACompressor(preset=6),
     }
     num_bytes = dict.fromkeys(compressors, 0)
     meter = Meter("compressing", len(sample), report)
-    encoding = "latin-1" if text.vocabulary.is_bytes else "utf-8"
     for start in range(0, len(sample), _BLOCK):
         block = sample[start : start + _BLOCK]
-        check_ids(block, len(codes))
-        data = codes[block].tobytes().decode("utf-32-le").encode(encoding)
+        check_ids(block, len(text.vocabulary))
+        data = text.vocabulary.decode_bytes(block)
         for name, compressor in compressors.items():
             num_bytes[name] += len(compressor.compress(data))
         meter.advance(len(block))

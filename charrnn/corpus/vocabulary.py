@@ -140,7 +140,8 @@ class Vocabulary:
     def _codes_of(self, ids: Iterable[int] | Ids, unknown: str) -> NDArray[Any]:
         """The code points (N,) of ids (N,); that of `unknown` where an id is V or above."""
         array = ids if isinstance(ids, np.ndarray) else np.fromiter(ids, np.int64)
-        return np.append(self._codes, ord(unknown))[np.minimum(array, len(self))]
+        places = np.minimum(array.astype(np.int64, copy=False), len(self))  # (N,)
+        return np.append(self._codes, ord(unknown))[places]
 
     def one_hot(self, ids: ArrayLike) -> NDArray[np.float32]:
         """Return the one-hot vectors (..., V) of ids (...); those of id V are all zeros."""
