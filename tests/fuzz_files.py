@@ -26,6 +26,7 @@ import numpy as np
 
 from charrnn.cli import info
 from charrnn.corpus import ids_file
+from charrnn.corpus.contiguous import ContiguousText
 from charrnn.corpus.encoded import EncodedCorpus
 from charrnn.corpus.split_config import SplitConfig
 from charrnn.corpus.vocabulary import Vocabulary
@@ -88,7 +89,7 @@ def read_ids(path: Path) -> Any:
 
 def make_trainer() -> Trainer:
     step = StepConfig(batch_size=3, seq_len=5)
-    return Trainer(IDS, CONFIG, OptimizerConfig(), step, total_steps=9)
+    return Trainer(ContiguousText(IDS), CONFIG, OptimizerConfig(), step, total_steps=9)
 
 
 def make_subjects(folder: Path) -> list[Subject]:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import charrnn
+from charrnn.corpus.contiguous import ContiguousText
 from charrnn.errors import CorpusError, RunError, UsageError, VocabularyError
 from charrnn.files import sealed_file
 from charrnn.inference.scoring import score_carried
@@ -112,8 +113,9 @@ def test_the_recorded_loss_is_the_models_loss_on_text_it_has_not_seen(text_file:
     assert losses.val_windows_nats == pytest.approx(found.windows.nats_per_char, rel=1e-5)
     assert losses.val_windows_nats != losses.val_nats
     ids = model.vocabulary.encode(TEXT[round(len(TEXT) * 0.7) : round(len(TEXT) * 0.9)])
+    text = ContiguousText(ids)
     for precision in SAMPLING_PRECISIONS:
-        score = score_carried(model.network(precision), ids)
+        score = score_carried(model.network(precision), text)
         assert losses.by_precision[precision] == pytest.approx(score.nats_per_char, rel=1e-4)
     assert len(set(losses.by_precision.values())) == 3
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from charrnn.corpus.records import NOT_COUNTED
+from charrnn.corpus.windows import NOT_COUNTED
 from charrnn.model.cells import CellName
 from charrnn.model.precision import Precision
 
@@ -61,7 +61,7 @@ class Engine(Protocol):
     ) -> Tensor:
         """The mean of -ln p(target) over targets (T, B), decoded from hidden (T, B, H) * mask.
 
-        Targets that are NOT_COUNTED (corpus/records.py) are left out.
+        Targets that are NOT_COUNTED (corpus/windows.py) are left out.
         """
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from charrnn.corpus.vocabulary import Ids
 from charrnn.inference.network import Network, State
-from charrnn.inference.scoring import read_carried
+from charrnn.inference.parallel_reading import read_carried
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,8 @@ from functools import partial
 import numpy as np
 import torch
 
-from charrnn.corpus.encoded import Split
+from charrnn.corpus.contiguous import ContiguousText
+from charrnn.corpus.split import Split
 from charrnn.engines.selection import Kind, candidates
 from charrnn.inference.make_network import make_network
 from charrnn.model.config import ModelConfig
@@ -56,20 +57,26 @@ def make_trainers(
     }
 
 
+def made_up_text(vocab_size: int, step: StepConfig) -> ContiguousText:
+    """A text of random ids, the same each time, that fills four windows of a batch."""
+    num_targets = 4 * step.batch_size * step.seq_len
+    return ContiguousText(np.random.default_rng(0).integers(0, vocab_size, num_targets + 1))
+
+
 def benchmark(model: ModelConfig, step: StepConfig, seconds: float) -> Benchmark:
     """Measure for about `seconds`; medians of steps taken in turn."""
     torch.set_num_threads(step.threads)
     window = step.batch_size * step.seq_len
-    ids = np.random.default_rng(0).integers(0, model.vocab_size, 4 * window + 1)
+    text = made_up_text(model.vocab_size, step)
     kinds = candidates(step.device, model.cell)
-    trainers = make_trainers(kinds, ids, model, OptimizerConfig(), step)
+    trainers = make_trainers(kinds, text, model, OptimizerConfig(), step)
     steps = {kind: trainer.step for kind, trainer in trainers.items()}
     step_s = median_seconds(steps, 0.8 * seconds)
     weights = next(iter(trainers.values())).model.weights()
     writers = {}
     for precision in SAMPLING_PRECISIONS:
         network = make_network(model, weights, precision)
-        place = Place.after(network, ids[:1])
+        place = Place.after(network, text.ids[:1])
         writers[precision] = make_writer(network, place, SamplingConfig(seed=0, length=ENDLESS))
     blocks = {name: partial(writer.write, BLOCK) for name, writer in writers.items()}
     block_s = median_seconds(blocks, 0.2 * seconds)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
 import torch
 
 from charrnn.comparison.request import ComparisonRequest
@@ -17,7 +16,7 @@ from charrnn.plan.engines import EngineName
 from charrnn.plan.optimizers import OptimizerConfig
 from charrnn.plan.plan import CorpusPlan, Plan
 from charrnn.plan.request import TrainingRequest
-from charrnn.training.benchmark import make_trainers
+from charrnn.training.benchmark import made_up_text, make_trainers
 from charrnn.training.calibration import make_plan
 from charrnn.training.timing import median_seconds
 
@@ -67,12 +66,11 @@ def _fastest_engine(models: Sequence[ModelConfig], shared: TrainingRequest) -> E
     if len(engines) == 1:
         return engines[0]
     torch.set_num_threads(step.threads)
-    window = step.batch_size * step.seq_len
     seconds = dict.fromkeys(engines, 0.0)
     for model in models:
-        ids = np.random.default_rng(0).integers(0, model.vocab_size, 4 * window + 1)
+        text = made_up_text(model.vocab_size, step)
         kinds = [(engine, step.precision) for engine in engines]
-        trainers = make_trainers(kinds, ids, model, OptimizerConfig(), step)
+        trainers = make_trainers(kinds, text, model, OptimizerConfig(), step)
         steps = {engine: trainer.step for (engine, _), trainer in trainers.items()}
         for engine, step_s in median_seconds(steps, TIMING_S).items():
             seconds[engine] += step_s

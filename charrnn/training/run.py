@@ -282,7 +282,7 @@ class TrainingRun:
         assert self._standing.best is not None
         best = self._keeper.best_model()
         self._trainer.model.load_weights(best.weights)
-        both = evaluate(self._scorer, self._validation[: self.plan.final_chars])
+        both = evaluate(self._scorer, self._validation.first(self.plan.final_chars))
         score, windows_nats = both.carried, both.windows.nats_per_char
         losses = replace(
             judge_precisions(self.plan, best, self._validation),

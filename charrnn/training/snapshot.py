@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 import torch
 
-from charrnn.corpus.encoded import Split
+from charrnn.corpus.split import Split
 from charrnn.corpus.vocabulary import Vocabulary
 from charrnn.inference.make_network import make_network
 from charrnn.inference.scoring import Score, score_sampled
