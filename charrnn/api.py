@@ -18,8 +18,8 @@ from charrnn.corpus.encoded import MIN_SPLIT, EncodedCorpus, SplitConfig, SplitN
 from charrnn.corpus.progress import Note, Report, silent
 from charrnn.corpus.reading import Reading, read_sources
 from charrnn.corpus.source import Source
-from charrnn.errors import CharRNNError, CorpusError, RunError, UsageError
-from charrnn.files import atomic, run_folder
+from charrnn.errors import CharRNNError, CorpusError, UsageError
+from charrnn.files import run_folder
 from charrnn.files.run_folder import RunFolder
 from charrnn.inference import scoring
 from charrnn.inference.scoring import Evaluation
@@ -59,7 +59,7 @@ def evaluate(
         plan_file = RunFolder(model.path.parent).plan
         if not plan_file.is_file():
             raise CorpusError(f"{str(model.path)!r} has no plan.json beside it: name the --corpus")
-        encoded = _read_again(_read_plan(plan_file), RunFolder(model.path.parent), report)
+        encoded = _read_again(Plan.read(plan_file), RunFolder(model.path.parent), report)
     else:
         reading = read_sources(_located(_arguments(corpus), report), record.text, report=report)
         encoded = EncodedCorpus.from_encoded(reading.text, record.name, splits)
@@ -304,7 +304,7 @@ def resume(
     clock = elapsed or _stopwatch()
     folder = run_folder.find_run(name)
     with folder.locked():
-        plan = _read_plan(folder.plan)
+        plan = Plan.read(folder.plan)
         encoded = _read_again(plan, folder, on_event or silent)
         if (encoded.sha256, len(encoded.ids), len(encoded.vocabulary)) != (
             plan.corpus.sha256,
@@ -329,24 +329,15 @@ def _write_plan(plan: Plan, corpus: EncodedCorpus, folder: RunFolder, *, with_id
     """Write what a run begins with; a folder without a plan is not left behind."""
     try:
         if with_ids:
-            _keep_ids(corpus, folder)
-        atomic.write_atomically(folder.plan, plan.to_json().encode())
+            ids_file.write(
+                folder.corpus, corpus.vocabulary, len(corpus.ids), corpus.sha256, [corpus.ids]
+            )
+        plan.write(folder.plan)
     except CharRNNError:
         with suppress(OSError):
             folder.clear()
             folder.path.rmdir()
         raise
-
-
-def _keep_ids(corpus: EncodedCorpus, folder: RunFolder) -> None:
-    """Keep with the run what cannot be read again."""
-    ids = corpus.ids
-    try:
-        ids_file.write(folder.corpus, corpus.vocabulary, len(ids), corpus.sha256, [ids])
-    except OSError as error:
-        raise RunError(
-            f"cannot keep the text in {str(folder.path)!r}: {error.strerror or error}"
-        ) from error
 
 
 def _carry_out(
@@ -390,13 +381,6 @@ def _read_again(plan: Plan, folder: RunFolder, report: Report) -> EncodedCorpus:
     else:
         text = ids_file.open_ids(folder.corpus)
     return EncodedCorpus.from_encoded(text, corpus.name, corpus.splits)
-
-
-def _read_plan(path: Path) -> Plan:
-    try:
-        return Plan.from_json(path.read_text(encoding="utf-8", errors="replace"))
-    except OSError as error:
-        raise RunError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
 
 
 def _stopwatch() -> Clock:

@@ -7,8 +7,8 @@
       lock            held while a text is being encoded
 
 Files that have another status than before are read once more; if they still hold the same text, its
-ids are there. Everything is written beside and renamed, so a crash leaves nothing half-written but
-a `.part` file, which the next one to hold the lock removes.
+ids are there. Every file is replaced whole (files/atomic.py); what a crash leaves half-written, the
+next one to hold the lock removes.
 """
 
 import hashlib
@@ -23,16 +23,32 @@ from typing import Any
 
 from charrnn.corpus import ids_file
 from charrnn.corpus.compression import compression
-from charrnn.corpus.ids_file import FORMAT_VERSION, UNFINISHED, EncodedText
+from charrnn.corpus.ids_file import EncodedText
 from charrnn.corpus.progress import Note, Report
 from charrnn.corpus.source import TextFile
 from charrnn.corpus.text import TextConfig
 from charrnn.corpus.vocabulary import Ids, Vocabulary
-from charrnn.errors import CorpusError
+from charrnn.errors import CorpusError, NewerFormatError, OutputError
+from charrnn.files.atomic import remove_leftovers, write_atomically
+from charrnn.files.formats import IDS
 from charrnn.files.lock import held
+from charrnn.files.typed_json import make_record, parse_object
 
 VARIABLE = "XDG_CACHE_HOME"
+"""The environment variable that names the folder of all programs' caches."""
 _ENTRY = re.compile(r"[0-9a-f]{32}\.ids")
+
+
+@dataclass(frozen=True)
+class _StatusRecord:
+    """What a status file holds."""
+
+    entry: str
+    """Name of the file of ids that the files gave."""
+    names: tuple[str, ...]
+    """The files, as they were called."""
+    passed_over: tuple[str, ...]
+    """Files in folders that were no text."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +68,9 @@ class CacheEntry:
     names: tuple[str, ...]
     """The files that it came from, as they were called."""
     num_ids: int
-    """0 if the entry is damaged."""
+    """Characters of the text; 0 if the entry is damaged."""
     vocab_size: int
+    """Distinct characters of the text."""
     size: int
     """Bytes on the disk."""
 
@@ -66,12 +83,12 @@ class Cache:
 
     def content_path(self, sha256: str, config: TextConfig) -> Path:
         """Where the ids of the text with this hash are, or would be."""
-        key = _hash([FORMAT_VERSION, sha256, config.as_bytes, config.min_count])
+        key = _hash([IDS.current, sha256, config.as_bytes, config.min_count])
         return self.folder / f"{key}.ids"
 
     def open_content(self, sha256: str, config: TextConfig) -> EncodedText | None:
         """The ids of the text with this hash, if they are kept and whole."""
-        with suppress(CorpusError):
+        with suppress(CorpusError, NewerFormatError):
             text = ids_file.open_ids(self.content_path(sha256, config))
             if text.sha256 == sha256:
                 return text
@@ -85,51 +102,49 @@ class Cache:
         sha256: str,
         pieces: Iterable[Ids],
     ) -> EncodedText:
-        """Keep the ids of a text and open them. Raises CorpusError if there is no room."""
+        """Keep the ids of a text and open them. Raises OutputError if there is no room."""
         path = self.content_path(sha256, config)
         try:
             ids_file.write(path, vocabulary, num_ids, sha256, pieces)
-        except OSError as error:
-            raise CorpusError(
-                f"cannot keep the text's ids in {str(self.folder)!r}: {error.strerror or error}; "
-                f"${VARIABLE} puts the cache elsewhere"
+        except OutputError as error:
+            raise OutputError(
+                f"cannot keep the text's ids: {error}; ${VARIABLE} puts the cache elsewhere"
             ) from error
         return ids_file.open_ids(path)
 
     def find(self, status: str) -> Remembered | None:
         """What files of this status gave, if it is kept and whole."""
         try:
-            record = json.loads(self._status_path(status).read_text(encoding="utf-8"))
-            if _ENTRY.fullmatch(record["entry"]) is None:
+            record = _read_record(self._status_path(status))
+            if _ENTRY.fullmatch(record.entry) is None:
                 return None
-            text = ids_file.open_ids(self.folder / record["entry"])
-            return Remembered(text, tuple(map(str, record["passed_over"])))
-        except (OSError, ValueError, KeyError, TypeError, CorpusError):
+            text = ids_file.open_ids(self.folder / record.entry)
+        except (OSError, ValueError, CorpusError, NewerFormatError):
             return None
+        return Remembered(text, record.passed_over)
 
     def remember(
         self, status: str, entry: Path, names: Sequence[str], passed_over: Sequence[str]
     ) -> None:
         """Note what files of this status gave. Without room for that, nothing is lost but time."""
-        record = {"entry": entry.name, "names": names, "passed_over": passed_over}
-        path = self._status_path(status)
-        beside = path.with_name(f".{path.stem}.{os.getpid()}{UNFINISHED}")
-        with suppress(OSError):
-            beside.write_text(json.dumps(record), encoding="utf-8")
-            beside.replace(path)
+        record = _StatusRecord(entry.name, tuple(names), tuple(passed_over))
+        with suppress(OutputError):
+            write_atomically(self._status_path(status), json.dumps(asdict(record)).encode())
 
     @contextmanager
     def locked(self, report: Report) -> Iterator[None]:
-        """Hold the lock, so that of two processes with the same text one encodes it."""
+        """Hold the lock, so that of two processes with the same text one encodes it.
+
+        Raises OutputError if the cache's folder cannot be used.
+        """
         waiting = Note("waiting for another charrnn that is encoding a text")
         with ExitStack() as stack:
             try:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 if stack.enter_context(held(self.folder / "lock", lambda: report(waiting))):
-                    for path in self.folder.glob(f".*{UNFINISHED}"):
-                        path.unlink(missing_ok=True)
+                    remove_leftovers(self.folder)
             except OSError as error:
-                raise CorpusError(
+                raise OutputError(
                     f"cannot use the cache folder {str(self.folder)!r}: "
                     f"{error.strerror or error}; ${VARIABLE} puts it elsewhere"
                 ) from error
@@ -139,9 +154,9 @@ class Cache:
         """Every text that is kept, the newest first."""
         names: dict[str, set[str]] = {}
         for path in self.folder.glob("*.json"):
-            with suppress(OSError, ValueError, KeyError, TypeError):
-                record = json.loads(path.read_text(encoding="utf-8"))
-                names.setdefault(record["entry"], set()).update(map(str, record["names"]))
+            with suppress(OSError, ValueError):
+                record = _read_record(path)
+                names.setdefault(record.entry, set()).update(record.names)
         found = sorted(
             self.folder.glob("*.ids"), key=lambda path: path.stat().st_mtime_ns, reverse=True
         )
@@ -174,7 +189,12 @@ def default_cache() -> Cache:
 def status_of(files: Sequence[TextFile], config: TextConfig) -> str:
     """A hash of everything that tells, without reading, that files are as they were before."""
     found = [(file.status, file.wanted, compression(file.name)) for file in files]
-    return _hash([FORMAT_VERSION, asdict(config), found])
+    return _hash([IDS.current, asdict(config), found])
+
+
+def _read_record(path: Path) -> _StatusRecord:
+    """What a status file holds; raises OSError or ValueError."""
+    return make_record(_StatusRecord, parse_object(path.read_bytes()))
 
 
 def _hash(value: Any) -> str:
@@ -185,6 +205,6 @@ def _entry(path: Path, names: tuple[str, ...]) -> CacheEntry:
     size = path.stat().st_size
     try:
         text = ids_file.open_ids(path, whole=False)
-    except CorpusError:
+    except (CorpusError, NewerFormatError):
         return CacheEntry(path, names, 0, 0, size)
     return CacheEntry(path, names, len(text.ids), len(text.vocabulary), size)

@@ -1,8 +1,9 @@
 """Corpora from the network: resumed, verified, and never there by half.
 
-A file grows as .NAME.part beside its place. What is there already is asked for no more. Only when
-its size and its SHA-256 are those of the catalogue is it renamed into place; and several files of
-one corpus only together.
+A file grows as .NAME.part beside its place. Other files of charrnn are begun anew after a failure
+(files/atomic.py); this one stays and grows on, because what has come already need not be fetched
+again. Only when its size and its SHA-256 are those of the catalogue is it renamed into place; and
+several files of one corpus only together.
 """
 
 import hashlib
@@ -21,6 +22,7 @@ from charrnn.corpus.cache import default_cache
 from charrnn.corpus.catalogue import CatalogueEntry, CorpusFile
 from charrnn.corpus.progress import Meter, Note, Report
 from charrnn.errors import CorpusError
+from charrnn.files.atomic import UNFINISHED, output_errors
 from charrnn.files.lock import held
 
 MIRROR_VARIABLE = "CHARRNN_CORPUS_MIRROR"
@@ -46,17 +48,15 @@ def download(entry: CatalogueEntry, folder: Path, report: Report) -> Path:
     """Fetch a corpus into `folder`, unless it is there, and return its place.
 
     Raises CorpusError if it cannot be had whole; what has come so far is kept for the next time.
+    Raises OutputError if it cannot be written.
     """
     place = place_of(entry, folder)
     if place.exists():
         return place
-    try:
-        waiting = Note("waiting for another charrnn that is fetching a corpus")
-        with held(_lock_path(), lambda: report(waiting)):
-            if not place.exists():
-                _fetch_all(entry, place, report)
-    except OSError as error:
-        raise CorpusError(f"cannot write {str(place)!r}: {error.strerror or error}") from error
+    waiting = Note("waiting for another charrnn that is fetching a corpus")
+    with output_errors(place), held(_lock_path(), lambda: report(waiting)):
+        if not place.exists():
+            _fetch_all(entry, place, report)
     return place
 
 
@@ -65,7 +65,7 @@ def _fetch_all(entry: CatalogueEntry, place: Path, report: Report) -> None:
     if len(entry.files) == 1:
         _announce_and_fetch(entry, entry.files[0], place, place.name, report)
         return
-    building = place.with_name(f".{place.name}.part")
+    building = place.with_name(f".{place.name}{UNFINISHED}")
     for file in entry.files:
         path = building / file.name
         if not path.exists():
@@ -100,13 +100,13 @@ def _address(file: CorpusFile, mirrored: str) -> str:
 
 
 def _fetch(file: CorpusFile, address: str, path: Path, report: Report) -> None:
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}{UNFINISHED}")
     if file.archive_sha256 is None:
         _transfer(address, part, file.size, report)
         _verify(part, file.size, file.sha256, address, report)
         part.replace(path)
         return
-    archive = path.with_name(f".{path.name}.zip.part")
+    archive = path.with_name(f".{path.name}.zip{UNFINISHED}")
     _transfer(address, archive, file.download_size, report)
     _verify(archive, file.download_size, file.archive_sha256, address, report)
     try:
@@ -149,7 +149,7 @@ def _one_connection(address: str, part: Path, size: int, report: Report) -> None
         before = 0
     response, before = _open(address, before)
     with response:
-        meter = Meter(f"fetching {part.name[1:].removesuffix('.part')}", size, report, before)
+        meter = Meter(f"fetching {part.name[1:].removesuffix(UNFINISHED)}", size, report, before)
         part.parent.mkdir(parents=True, exist_ok=True)
         with part.open("ab" if before else "wb") as file:
             for data in _received(response):

@@ -20,7 +20,7 @@ from charrnn.corpus.source import Listing, Source, TextFile, list_files
 from charrnn.corpus.symbols import Encoder, SymbolCounts
 from charrnn.corpus.text import TextConfig, is_wanted, read_text
 from charrnn.corpus.vocabulary import Ids, Vocabulary
-from charrnn.errors import CorpusError
+from charrnn.errors import CorpusError, OutputError
 
 MTIME_STEP_NS = 100_000_000
 """File systems' clocks tick: a file changed less than this ago may change again, unnoticed."""
@@ -48,7 +48,7 @@ def read_sources(
     """The text of `sources`, in order, as ids on the disk: from the cache if it is there.
 
     Raises CorpusError for what cannot be read, is not text (naming the place), changes meanwhile or
-    holds nothing, and where there is no room for the ids.
+    holds nothing, and OutputError where there is no room for the ids.
     """
     cache = cache or default_cache()
     with ExitStack() as spools:
@@ -177,7 +177,7 @@ def _spooled(
             meter.advance(len(data))
         spool.flush()
     except OSError as error:
-        raise CorpusError(
+        raise OutputError(
             f"cannot put {name} into {str(cache.folder)!r}: {error.strerror or error}; "
             f"${VARIABLE} puts the cache elsewhere"
         ) from error

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from charrnn.engines.selection import instruction_sets
-from charrnn.errors import CheckpointError, RunError
+from charrnn.errors import OutputError, RunError
 from charrnn.files.run_folder import RunFolder
 from charrnn.model import checkpoint
 from charrnn.model.checkpoint import Checkpoint
@@ -181,13 +181,12 @@ class Keeper:
         """A file that cannot be written ends the run in one line that says what is safe."""
         try:
             yield
-        except (OSError, CheckpointError) as error:
-            what = error.strerror if isinstance(error, OSError) else str(error)
+        except OutputError as error:
             safe = "nothing was saved yet"
             if self._saved_step is not None:
                 safe = f"everything up to step {self._saved_step} is saved"
-            raise RunError(
-                f"{what}; {safe}; make room, then: charrnn train --resume {self._folder.name}"
+            raise OutputError(
+                f"{error}; {safe}; make room, then: charrnn train --resume {self._folder.name}"
             ) from error
 
 
