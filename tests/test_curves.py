@@ -13,7 +13,7 @@ from charrnn.comparison import picture
 from charrnn.comparison.curves import Curve, Point, read_curve
 from charrnn.corpus.encoded import SplitConfig
 from charrnn.corpus.text import TextConfig
-from charrnn.errors import CharRNNError, RunError, UsageError
+from charrnn.errors import CharRNNError, OutputError, RunError, UsageError
 from charrnn.files.run_folder import RunFolder
 from charrnn.model.config import ModelConfig
 from charrnn.plan.config import OptimizerConfig, RunConfig, StepConfig
@@ -145,6 +145,11 @@ def test_a_picture_is_a_file_of_its_kind(tmp_path: Path) -> None:
     picture.draw(CURVES, "<title> & more", tmp_path / "a.svg")
     assert ElementTree.parse(tmp_path / "a.svg").getroot().tag.endswith("svg")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "a.svg"]
+
+
+def test_a_picture_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"cannot write '.*a\.svg': No such file or directory"):
+        picture.draw(CURVES, "title", tmp_path / "gone" / "a.svg")
 
 
 def test_where_no_picture_can_go_is_said_before_any_work(

@@ -1,4 +1,4 @@
-"""Encoded texts that are kept, so that the second time nothing has to be read.
+"""The cache of encoded texts, so that a text that has not changed need not be read again.
 
     $XDG_CACHE_HOME/charrnn/texts (or ~/.cache/charrnn/texts)
       CONTENT.ids     the ids of one text; CONTENT is a hash of it and of what its ids depend on
@@ -46,9 +46,9 @@ class _StatusRecord:
     entry: str
     """Name of the file of ids that the files gave."""
     names: tuple[str, ...]
-    """The files, as they were called."""
+    """What the sources of the text were called."""
     passed_over: tuple[str, ...]
-    """Files in folders that were no text."""
+    """Names of files in folders that were no text."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,27 +56,29 @@ class Remembered:
     """What reading some files gave the last time."""
 
     text: EncodedText
+    """The text as ids."""
     passed_over: tuple[str, ...]
-    """Files in folders that were no text."""
+    """Names of files in folders that were no text."""
 
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """One text that is kept."""
+    """One text in the cache."""
 
     path: Path
+    """The file of ids."""
     names: tuple[str, ...]
-    """The files that it came from, as they were called."""
+    """Names of the files that the text came from."""
     num_ids: int
-    """Characters of the text; 0 if the entry is damaged."""
+    """Characters of the text; 0 if the file of ids is damaged, or of a later charrnn."""
     vocab_size: int
     """Distinct characters of the text."""
     size: int
-    """Bytes on the disk."""
+    """Size of the file of ids in bytes."""
 
 
 class Cache:
-    """The cache in one folder."""
+    """The cache of encoded texts in one folder, which may not be there yet."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -87,7 +89,7 @@ class Cache:
         return self.folder / f"{key}.ids"
 
     def open_content(self, sha256: str, config: TextConfig) -> EncodedText | None:
-        """The ids of the text with this hash, if they are kept and whole."""
+        """The ids of the text with this hash; None if they are not kept, or not whole."""
         with suppress(CorpusError, NewerFormatError):
             text = ids_file.open_ids(self.content_path(sha256, config))
             if text.sha256 == sha256:
@@ -113,7 +115,7 @@ class Cache:
         return ids_file.open_ids(path)
 
     def find(self, status: str) -> Remembered | None:
-        """What files of this status gave, if it is kept and whole."""
+        """What files of this status gave the last time; None if that is not kept, or not whole."""
         try:
             record = _read_record(self._status_path(status))
             if _ENTRY.fullmatch(record.entry) is None:
@@ -126,7 +128,7 @@ class Cache:
     def remember(
         self, status: str, entry: Path, names: Sequence[str], passed_over: Sequence[str]
     ) -> None:
-        """Note what files of this status gave. Without room for that, nothing is lost but time."""
+        """Keep what files of this status gave. Without room for it, nothing is lost but time."""
         record = _StatusRecord(entry.name, tuple(names), tuple(passed_over))
         with suppress(OutputError):
             write_atomically(self._status_path(status), json.dumps(asdict(record)).encode())
@@ -151,19 +153,19 @@ class Cache:
             yield
 
     def entries(self) -> list[CacheEntry]:
-        """Every text that is kept, the newest first."""
+        """Every text in the cache, the newest first."""
         names: dict[str, set[str]] = {}
         for path in self.folder.glob("*.json"):
             with suppress(OSError, ValueError):
                 record = _read_record(path)
                 names.setdefault(record.entry, set()).update(record.names)
-        found = sorted(
+        paths = sorted(
             self.folder.glob("*.ids"), key=lambda path: path.stat().st_mtime_ns, reverse=True
         )
-        return [_entry(path, tuple(sorted(names.get(path.name, ())))) for path in found]
+        return [_entry(path, tuple(sorted(names.get(path.name, ())))) for path in paths]
 
     def clear(self, report: Report) -> int:
-        """Remove everything that is kept; return how many bytes that was."""
+        """Remove every text from the cache; return how many bytes that was."""
         freed = 0
         if self.folder.is_dir():
             with self.locked(report):
@@ -177,7 +179,7 @@ class Cache:
 
 
 def default_cache() -> Cache:
-    """The user's own cache. Raises CorpusError if there is no place for one."""
+    """The user's own cache. Raises CorpusError if no folder for it is known."""
     base = os.environ.get(VARIABLE, "")
     try:
         root = Path(base) if Path(base).is_absolute() else Path.home() / ".cache"
@@ -188,8 +190,8 @@ def default_cache() -> Cache:
 
 def status_of(files: Sequence[TextFile], config: TextConfig) -> str:
     """A hash of everything that tells, without reading, that files are as they were before."""
-    found = [(file.status, file.wanted, compression(file.name)) for file in files]
-    return _hash([IDS.current, asdict(config), found])
+    states = [(file.status, file.wanted, compression(file.name)) for file in files]
+    return _hash([IDS.current, asdict(config), states])
 
 
 def _read_record(path: Path) -> _StatusRecord:

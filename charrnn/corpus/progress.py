@@ -1,4 +1,4 @@
-"""What reading a text tells while it takes its time, as frozen records. Nothing here prints."""
+"""What reading or fetching a text tells while it takes its time, as frozen records."""
 
 import time
 from collections.abc import Callable
@@ -13,35 +13,40 @@ class Progress:
     task: str
     """What is being done, such as `counting`."""
     done: int
-    """Bytes so far, in this session."""
+    """Bytes done so far by this process."""
     before: int
-    """Bytes that were done already: of an interrupted download."""
+    """Bytes that were done before, as those of a download that was interrupted."""
     total: int | None
-    """Bytes altogether; None where nobody knows."""
+    """Bytes of the whole task; None if that is not known."""
     elapsed_s: float
+    """Seconds since this process began the task."""
     finished: bool
+    """Whether the task is over."""
 
 
 @dataclass(frozen=True)
 class Note:
-    """A word to the user, at once."""
+    """A line that the user should see at once."""
 
     text: str
+    """The line."""
 
 
 PATIENCE_S = 1.0
-"""A task that takes less is not worth a word."""
+"""Seconds before the first report of a task; a shorter task is not reported at all."""
 CADENCE_S = 0.1
+"""Seconds between two reports of a task, at least."""
 
 Report: TypeAlias = Callable[[Progress | Note], None]
+"""What a task calls to tell how far it is, and what the user should know."""
 
 
 def silent(event: Progress | Note) -> None:
-    """A Report that tells nobody."""
+    """The Report that goes nowhere."""
 
 
 class Meter:
-    """Counts the bytes of one task, and reports them if it takes longer than a moment."""
+    """Counts the bytes of one task, and reports them if it takes longer than PATIENCE_S."""
 
     def __init__(self, task: str, total: int | None, report: Report, before: int = 0) -> None:
         self._task = task
@@ -53,7 +58,7 @@ class Meter:
         self._reported = self._started + PATIENCE_S - CADENCE_S
 
     def advance(self, count: int) -> None:
-        """`count` more bytes are done."""
+        """Count `count` more bytes as done; report that if a report is due."""
         self._done += count
         now = time.monotonic()
         if now - self._reported > CADENCE_S:
@@ -61,7 +66,7 @@ class Meter:
             self._tell(now, finished=False)
 
     def finish(self) -> None:
-        """The task is over, however many bytes it was."""
+        """End the task, however many bytes it was; tell so if it took longer than PATIENCE_S."""
         now = time.monotonic()
         if now - self._started > PATIENCE_S:
             self._tell(now, finished=True)

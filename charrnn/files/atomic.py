@@ -10,7 +10,7 @@ from typing import IO
 from charrnn.errors import OutputError
 
 UNFINISHED = ".part"
-"""How the name of a file ends that is not whole yet."""
+"""The end of the name of a file that is not whole yet."""
 _LEFTOVERS = (f".*{UNFINISHED}", ".*.safetensors.*", ".plan.json.*")
 """Names of files that a killed process left half-written; the last two are an older charrnn's."""
 
@@ -70,7 +70,10 @@ def keep_as(path: Path, other: Path) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the half-written files of processes that were killed; nobody else may write there."""
+    """Remove what killed processes have left half-written in `folder`.
+
+    No other process may be writing there: the caller holds the lock of the folder.
+    """
     for pattern in _LEFTOVERS:
         for path in folder.glob(pattern):
             with suppress(OSError):

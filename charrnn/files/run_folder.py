@@ -26,7 +26,7 @@ class RunFolder:
 
     @property
     def name(self) -> str:
-        """The run's name: the folder's."""
+        """The run's name, which is the folder's."""
         return self.path.name
 
     @property
@@ -56,7 +56,7 @@ class RunFolder:
 
     @property
     def plan(self) -> Path:
-        """What was decided before the first step."""
+        """The plan: what was decided before the first step."""
         return self.path / "plan.json"
 
     @property
@@ -182,7 +182,8 @@ def list_runs() -> list[RunFolder]:
 def find_model(argument: str | None) -> Path:
     """The model file that `argument` names: a run, a folder, or a file.
 
-    Left out, it is $CHARRNN_MODEL, else the newest run's. Raises CheckpointError if there is none.
+    None stands for what $CHARRNN_MODEL names, or else for the newest run. Raises CheckpointError if
+    there is no such model.
     """
     argument = argument or os.environ.get(MODEL_VARIABLE)
     if argument is None:

@@ -26,6 +26,7 @@ Layout = dict[str, tuple[str, tuple[int, ...]]]
 """Each tensor's name -> (numpy's spelling of its type, shape)."""
 
 KEY = "charrnn"
+"""The metadata key of safetensors whose value is the header."""
 NUMPY_TYPES = {"F32": "<f4", "I64": "<i8", "U8": "|u1"}
 """The tensor types that charrnn writes, by safetensors' names; others keep their own."""
 _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
@@ -52,7 +53,7 @@ class SealedFile:
     """A sealed file that is open: what its header says can be judged before a tensor is read."""
 
     header: dict[str, Any]
-    """As it was written, without the checksum."""
+    """The entries of the header as they were written, without the checksum."""
     layout: Layout
     """Every tensor's type and shape; together they fill the file exactly."""
 
@@ -113,7 +114,7 @@ class SealedFile:
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Return (header, tensors) of a sealed file whose checksum agrees.
+    """(header, tensors) of a sealed file whose checksum agrees.
 
     Raises CheckpointError for a file that is missing, of another format, truncated or changed.
     """
@@ -122,7 +123,10 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
 
 
 def _what_is_wrong(path: Path, error: Exception) -> str:
-    """Say it in one line; the first bytes of a pickle could also be those of a good file."""
+    """What is wrong with a file that cannot be read, in one line.
+
+    Only such a file is looked at for the start of a pickle: a good file could begin like one.
+    """
     with path.open("rb") as file:
         start = file.read(4)
     if start.startswith(_PICKLE_STARTS):

@@ -64,7 +64,7 @@ class Losses:
     """True if the state was carried exactly from the start of the split; False for the bounded
     estimate that is made during training."""
     val_windows_nats: float | None = None
-    """The same characters in windows of 256, each read from the zero state."""
+    """Nats per character of the same text in windows of 256, each read from the zero state."""
     by_precision: dict[str, float] = field(default_factory=dict)
     """Nats per character of each sampling precision, all estimated on the same part of the
     validation split, so that they can be compared with each other; empty: not measured."""
@@ -96,7 +96,8 @@ class Checkpoint:
     step: int = 0
     """Training steps that the weights have seen."""
     training: dict[str, Any] = field(default_factory=dict)
-    """How it was trained: optimizer, plan and elapsed time, for people to read."""
+    """How the weights came about, for people to read: the plan's optimizer, run and step, and the
+    elapsed seconds."""
     versions: dict[str, str] = field(default_factory=dict)
     """The versions of charrnn and torch that trained it."""
 
@@ -175,9 +176,9 @@ def _described(header: _Header) -> Checkpoint:
 def _check_layout(layout: sealed_file.Layout, config: ModelConfig) -> None:
     """Raise ValueError unless the tensors are those of `config`, of its shapes and float32."""
     expected = config.parameter_shapes()
-    found = {name: shape for name, (_, shape) in layout.items()}
-    if found != expected:
-        different = sorted(set(found.items()) ^ set(expected.items()))
+    shapes = {name: shape for name, (_, shape) in layout.items()}
+    if shapes != expected:
+        different = sorted(set(shapes.items()) ^ set(expected.items()))
         raise ValueError(f"tensor {different[0][0]!r:.60} does not fit")
     for name, (dtype, _) in layout.items():
         if dtype != "<f4":

@@ -119,13 +119,13 @@ def _from_version_1(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _text_words(config: TextConfig) -> list[str]:
-    """The options that read a text this way; those that stand by default are left out."""
+    """The options that make `config`; those that have their default are left out."""
     words = []
     for name, value in asdict(config).items():
         if name == "as_bytes":
             words += ["--bytes"] if value else []
         elif isinstance(value, tuple):
-            words += [word for one in value for word in (f"--{name}", one)]
+            words += [word for pattern in value for word in (f"--{name}", pattern)]
         elif value != getattr(TextConfig, name):
             words += [f"--{name.replace('_', '-')}", f"{value}"]
     return words

@@ -30,13 +30,13 @@ class Evaluator:
     def judged(self, checkpoint: Checkpoint) -> Checkpoint:
         """`checkpoint` with its exact losses; the model has its weights from now on."""
         self._model.load_weights(checkpoint.weights)
-        found = evaluate(self._scorer, self._validation[: self._plan.final_chars])
+        exact = evaluate(self._scorer, self._validation[: self._plan.final_chars])
         losses = replace(
             self._losses_by_precision(checkpoint),
-            val_nats=found.carried.nats_per_char,
-            val_characters=found.carried.characters,
+            val_nats=exact.carried.nats_per_char,
+            val_characters=exact.carried.characters,
             val_carried=True,
-            val_windows_nats=found.windows.nats_per_char,
+            val_windows_nats=exact.windows.nats_per_char,
         )
         return replace(checkpoint, losses=losses)
 

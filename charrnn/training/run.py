@@ -54,7 +54,7 @@ class TrainingRun:
         notes: tuple[str, ...] = (),
         start: Start | None = None,
     ) -> None:
-        """Be at the first step of `plan`.
+        """Stand before the first step of `plan`.
 
         `elapsed()` is the age of the command in seconds, `notes` are for the user, and `start` is
         the model whose weights the run begins with; None: they are drawn.
@@ -285,7 +285,7 @@ class TrainingRun:
         )
 
     def _save_interrupted(self) -> None:
-        """Save everything, unless that is worthless: then the last evaluation is saved already."""
+        """Save the run as it is; if it has diverged, its last evaluation is saved already."""
         try:
             self._save_progress()
         except DivergedError:
