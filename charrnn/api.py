@@ -26,7 +26,7 @@ from charrnn.plan.plan import Plan
 from charrnn.plan.presets import STOPS
 from charrnn.plan.request import TRAINING_CONFIGS, TrainingRequest
 from charrnn.runs import run_text
-from charrnn.runs.beginning import read_plan, write_beginning
+from charrnn.runs.beginning import write_beginning
 from charrnn.runs.events import Event, StopRequest
 from charrnn.runs.run_text import Corpus
 from charrnn.sampling.trained_model import Model, load
@@ -103,7 +103,7 @@ def resume(
     clock, report = elapsed or _stopwatch(), on_event or silent
     folder = run_folder.find_run(name)
     with folder.locked():
-        plan = read_plan(folder)
+        plan = Plan.read(folder.plan)
         encoded = run_text.read_again(plan.corpus, folder, report)
         known = (plan.corpus.sha256, plan.corpus.num_symbols, plan.model.vocab_size)
         if (encoded.sha256, len(encoded.ids), len(encoded.vocabulary)) != known:
@@ -189,7 +189,7 @@ def evaluate(
         folder = RunFolder(model.path.parent)
         if not folder.plan.is_file():
             raise CorpusError(f"{str(model.path)!r} has no plan.json beside it: name the --corpus")
-        encoded = run_text.read_again(read_plan(folder).corpus, folder, report)
+        encoded = run_text.read_again(Plan.read(folder.plan).corpus, folder, report)
     else:
         splits = make_record(SplitConfig, asdict(record))
         reading = run_text.find(corpus, report).read(record.text, report).reading

@@ -252,15 +252,17 @@ def test_a_run_keeps_to_its_budget_when_the_machine_slows_down(text_file: Path) 
     assert 50 < finished.elapsed_s < 66
 
 
-def poison(monkeypatch: pytest.MonkeyPatch, spoilt: Callable[[Trainer], bool]) -> None:
-    """Let training begin windows with a state that is not a number wherever `spoilt` says so."""
-    whole = Trainer._begin
+def poison(monkeypatch: pytest.MonkeyPatch, is_spoilt: Callable[[Trainer], bool]) -> None:
+    """Let runs learn with a trainer whose weights become NaN at the steps of `is_spoilt`."""
 
-    def begin(self: Trainer, window: Any) -> Any:
-        state = whole(self, window)
-        return tuple(part * math.nan for part in state) if spoilt(self) else state
+    class SpoiltTrainer(Trainer):
+        def step(self) -> None:
+            if is_spoilt(self):
+                bias = self.model.weights()["decoder.bias"]
+                self.model.load_weights({**self.model.weights(), "decoder.bias": bias * math.nan})
+            super().step()
 
-    monkeypatch.setattr(Trainer, "_begin", begin)
+    monkeypatch.setattr("charrnn.training.run.Trainer", SpoiltTrainer)
 
 
 def test_a_run_that_diverges_goes_back_and_learns_more_slowly(

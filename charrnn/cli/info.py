@@ -36,7 +36,7 @@ def info(
 
 def list_runs(as_json: JsonOption = False, color: ColorOption = Color.AUTO) -> None:
     """List the runs in ./checkpoints, newest first."""
-    from charrnn.errors import CheckpointError
+    from charrnn.errors import CheckpointError, NewerFormatError
     from charrnn.files import run_folder
     from charrnn.model import checkpoint
     from charrnn.sampling.trained_model import Model
@@ -45,7 +45,7 @@ def list_runs(as_json: JsonOption = False, color: ColorOption = Color.AUTO) -> N
     for folder in run_folder.list_runs():
         try:
             models.append(Model(folder.model, checkpoint.read(folder.model)))
-        except CheckpointError as error:
+        except (CheckpointError, NewerFormatError) as error:
             print(f"charrnn: {error}", file=sys.stderr)
     if as_json:
         for model in models:

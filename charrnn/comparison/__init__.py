@@ -1,1 +1,1 @@
-"""Cells side by side on the same text. No torch."""
+"""Cells side by side on the same text: which are compared, and what came of it."""

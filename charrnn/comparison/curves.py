@@ -1,4 +1,4 @@
-"""Learning curves: a run's evaluations against the characters and the seconds they took. No torch.
+"""Learning curves: a run's evaluations against the characters and the seconds they took.
 
 Curves of different runs are comparable where their evaluations read the same characters.
 """
@@ -8,7 +8,6 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from charrnn.errors import RunError
 from charrnn.files.run_folder import RunFolder
 from charrnn.plan.plan import Plan
 from charrnn.runs.events import EvalReport, RolledBack, StepReport
@@ -17,15 +16,16 @@ from charrnn.runs.metrics import Metrics
 
 @dataclass(frozen=True)
 class Point:
-    """One evaluation on the way."""
+    """One evaluation during training."""
 
     step: int
+    """Training steps done so far."""
     characters: int
-    """Read in training so far."""
+    """Characters read in training so far."""
     seconds: float
-    """Since the run began."""
+    """Seconds since the run began."""
     nats: float
-    """Per validation character."""
+    """Nats per character of the validation split."""
 
 
 @dataclass(frozen=True)
@@ -33,18 +33,19 @@ class Curve:
     """What the metrics of one run tell."""
 
     name: str
+    """What the curve is called where it is drawn."""
     points: tuple[Point, ...] = ()
-    """In the order of their steps; empty before the first evaluation."""
+    """The evaluations in the order of their steps; empty before the first one."""
     exact_nats: float | None = None
-    """The best model's, from the final evaluation; None until the run is finished."""
+    """Nats per character of the best model in the final evaluation; None until the run is over."""
     step_s: float | None = None
-    """The median time of a training step."""
+    """Median seconds of a training step; None before the first report."""
     lr_scale: float = 1.0
-    """What divergence has left of the learning rate."""
+    """What the plan's learning rate was multiplied by in the end; below 1 if training diverged."""
 
     @property
     def best_nats(self) -> float | None:
-        """The exact figure of the best model; before there is one, the best evaluation so far."""
+        """Nats per character of the best model: the exact figure, or the best estimate so far."""
         if self.exact_nats is not None:
             return self.exact_nats
         return min((point.nats for point in self.points), default=None)
@@ -58,7 +59,7 @@ class Curve:
         return self._at(lambda point: point.seconds, seconds)
 
     def _at(self, place_of: Callable[[Point], float], place: float) -> float | None:
-        """Between two evaluations, a straight line over the logarithm of the place."""
+        """The nats at `place`: between two evaluations a straight line over its logarithm."""
         places = [place_of(point) for point in self.points]
         if not places or not places[0] <= place <= places[-1]:
             return None
@@ -73,13 +74,10 @@ class Curve:
 def read_curve(folder: RunFolder, name: str) -> Curve:
     """The curve of the run in `folder`, as far as it has come, called `name`.
 
-    Of records, which are of any length, each step counts as a full window. Raises RunError if the
-    run's files cannot be read.
+    Each step counts as a full window, also where records are shorter than that. Raises RunError if
+    the run's files cannot be read, NewerFormatError if a later charrnn wrote them.
     """
-    try:
-        plan = Plan.from_json(folder.plan.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(f"the run in {str(folder.path)!r} has no plan that can be read") from error
+    plan = Plan.read(folder.plan)
     step_chars = plan.step.batch_size * plan.step.seq_len
     reports = Metrics(folder.metrics).read()
     evaluations = [report for report in reports if isinstance(report, EvalReport)]

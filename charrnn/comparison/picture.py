@@ -41,7 +41,7 @@ def check_target(path: Path) -> None:
 
 
 def draw(curves: Sequence[Curve], title: str, path: Path) -> None:
-    """Write `figure` to `path`, whole or not at all. Raises CheckpointError if that fails."""
+    """Write `figure` to `path`, whole or not at all. Raises OutputError."""
     picture = io.BytesIO()
     figure(curves, title).savefig(picture, format=path.suffix[1:])
     write_atomically(path, picture.getvalue())

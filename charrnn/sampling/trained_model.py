@@ -136,7 +136,8 @@ def new_seed() -> int:
 def load(model: str | os.PathLike[str] | None = None) -> Model:
     """Load a model by run name, folder or file; None means $CHARRNN_MODEL, else the newest run.
 
-    Raises CheckpointError if there is none or it is damaged.
+    Raises CheckpointError if there is none or it is damaged, NewerFormatError if a later charrnn
+    wrote it.
     """
     path = run_folder.find_model(None if model is None else os.fspath(model))
     return Model(path, checkpoint.read(path))
