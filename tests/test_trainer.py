@@ -21,7 +21,7 @@ from charrnn.model.config import ModelConfig
 from charrnn.model.precision import PRECISIONS, Precision
 from charrnn.plan.config import StepConfig
 from charrnn.plan.engines import ENGINE_CELLS, EngineName
-from charrnn.plan.optimizers import OptimizerConfig, OptimizerName
+from charrnn.plan.optimizers import OPTIMIZERS, OptimizerConfig, OptimizerName
 from charrnn.training.dropout import draw_mask
 from charrnn.training.torch_scorer import TorchScorer
 from charrnn.training.trainer import Trainer
@@ -77,7 +77,7 @@ def test_a_resumed_trainer_is_bit_for_bit_an_unbroken_one(
 @pytest.mark.parametrize(
     "split", [TEXT, Streams.of(IDS, 3, 11).part(0, 121)], ids=["tail", "streams"]
 )
-@pytest.mark.parametrize("name", ["rmsprop", "sgd"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_and_split_is_resumed_bit_for_bit(
     name: OptimizerName, split: Split
 ) -> None:

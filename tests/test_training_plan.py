@@ -159,7 +159,8 @@ def test_the_command_says_everything_that_was_decided() -> None:
         "include",
         "exclude",
     }
-    without_meaning = {"lr_decay_after", "alpha", "momentum"}
+    without_meaning = {option.name for option in training_options() if option.option.only_with}
+    assert {"lr_decay_after", "alpha", "momentum"} <= without_meaning
     told_in_steps = {"budget", "epochs"}
     declared = {option.name for option in training_options()} - {"as_bytes"}
     assert names == declared - told_in_steps - not_asked_for - without_meaning

@@ -25,7 +25,8 @@ from charrnn.plan.config import StepConfig
 from charrnn.plan.optimizers import OptimizerConfig
 from charrnn.training.char_rnn import CharRNN
 from charrnn.training.dropout import draw_mask
-from charrnn.training.optimizer import Schedule, learning_rate, make_optimizer
+from charrnn.training.learning_rate import Schedule, learning_rate
+from charrnn.training.optimizer import make_optimizer
 
 
 @dataclass(frozen=True)
