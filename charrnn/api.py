@@ -8,10 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Unpack
 
-from charrnn.comparison.curves import Curve, read_curve
+from charrnn.comparison.curves import LearningCurve, read_learning_curve
 from charrnn.comparison.request import ComparisonRequest
-from charrnn.comparison.result import CellResult, Comparison
-from charrnn.comparison.shared_defaults import BUDGET_S, SharedDefaults
+from charrnn.comparison.result import CellResult, ComparisonResult
+from charrnn.comparison.shared_defaults import BUDGET_PER_CELL_S, SharedDefaults
 from charrnn.corpus import ids_file, source
 from charrnn.corpus.catalogue import find_entry
 from charrnn.corpus.encoded import MIN_SPLIT, EncodedCorpus, SplitName
@@ -178,7 +178,7 @@ def compare(
     stop: StopRequest | None = None,
     stdin: BinaryIO | None = None,
     **options: Unpack[TrainingKeywords],
-) -> Comparison:
+) -> ComparisonResult:
     """Train each of `cells` on `corpus` on the same terms, one after the other.
 
     All get about as many `parameters`, or the same `hidden_size`. `options` are those of `train`;
@@ -187,8 +187,8 @@ def compare(
     CorpusError or RunError before anything is written.
     """
     asked = TrainingRequest(**options)
-    if not asked.given.keys() & set(STOPS):
-        asked = asked.with_options(budget=BUDGET_S)
+    if not asked.given.keys() & set(STOPPING_OPTIONS):
+        asked = asked.with_options(budget=BUDGET_PER_CELL_S)
     shared = asked.with_options(**(dataclasses.asdict(SharedDefaults()) | asked.given))
     request = ComparisonRequest(tuple(cells), shared, parameters)
     arguments, stop = _arguments(corpus), stop or StopRequest()
@@ -216,7 +216,7 @@ def compare(
             break
         name = f"{prefix}-{cell}"
         results.append(_trained_to_compare(plan, encoded, name, replace, report, stop))
-    return Comparison.of(prefix, results, request.cells[len(results) :])
+    return ComparisonResult.ranked(prefix, results, request.cells[len(results) :])
 
 
 def _unheard(event: Event) -> None:
@@ -236,7 +236,7 @@ def _trained_to_compare(
 
     cell = plan.model.cell
     ended, error = "failed", None
-    curve = Curve(cell)
+    curve = LearningCurve(cell)
 
     def watch(event: Event) -> None:
         nonlocal ended
@@ -252,7 +252,7 @@ def _trained_to_compare(
             try:
                 _carry_out(TrainingRun(plan, encoded, folder, _stopwatch()), watch, stop)
             finally:
-                curve = read_curve(folder, cell)
+                curve = read_learning_curve(folder, cell)
     except (CharRNNError, MemoryError, RuntimeError) as failure:  # torch's are RuntimeErrors
         error = next(iter(str(failure).splitlines()), "") or type(failure).__name__
         on_event(Note(f"{cell} failed: {error}"))

@@ -11,7 +11,11 @@ import typer
 from charrnn.cli.arguments import format_count, parse_size
 from charrnn.cli.option_parameters import given, with_options
 from charrnn.cli.terminal import Color, ColorOption, QuietOption, make_console
-from charrnn.comparison.shared_defaults import BUDGET_S, PARAMETERS, SharedDefaults
+from charrnn.comparison.shared_defaults import (
+    BUDGET_PER_CELL_S,
+    PARAMETERS_PER_CELL,
+    SharedDefaults,
+)
 from charrnn.errors import CharRNNError
 from charrnn.model.cells import CELLS
 from charrnn.model.config import MODEL
@@ -19,12 +23,12 @@ from charrnn.plan.config import RUN
 from charrnn.plan.request import TRAINING_CONFIGS
 
 if TYPE_CHECKING:
-    from charrnn.comparison.result import Comparison
+    from charrnn.comparison.result import ComparisonResult
 
 RESULT = "The result"
 DEFAULTS = {
     **{name: f"{value}" for name, value in asdict(SharedDefaults()).items()},
-    "budget": f"{BUDGET_S:g}s for each cell",
+    "budget": f"{BUDGET_PER_CELL_S:g}s for each cell",
     "hidden_size": "by --parameters",
     "eval_every": "a twentieth of the run",
     "eval_chars": "what the slowest cell has time for",
@@ -55,7 +59,7 @@ def compare(
             parser=parse_size,
             metavar="N",
             help="Parameters of each cell, which gets the hidden size that comes nearest to them.",
-            show_default=format_count(PARAMETERS),
+            show_default=format_count(PARAMETERS_PER_CELL),
             rich_help_panel=MODEL,
         ),
     ] = None,
@@ -106,7 +110,7 @@ def compare(
     from charrnn.runs.events import Event, RunStarted, StopRequest
 
     if plot is not None:
-        picture.check_target(Path(plot))
+        picture.check_picture_path(Path(plot))
     if not quiet:
         announce_terminal(corpus or ())
     prepare_for_training()
@@ -148,17 +152,17 @@ def compare(
         raise CharRNNError("; ".join(failed))
 
 
-def _draw(comparison: "Comparison", path: Path | None, *, quiet: bool) -> None:
+def _draw(comparison: "ComparisonResult", path: Path | None, *, quiet: bool) -> None:
     """Write the picture, to where it lies by default if there is something to draw it with."""
     from charrnn.cli.comparison_table import heading, labelled
     from charrnn.comparison import picture
     from charrnn.files.run_folder import CHECKPOINTS
 
-    if path is None and not picture.is_available():
+    if path is None and not picture.has_matplotlib():
         if not quiet:
-            print(f"no picture: {picture.MISSING}", file=sys.stderr)
+            print(f"no picture: {picture.NO_MATPLOTLIB}", file=sys.stderr)
         return
     path = path or CHECKPOINTS / f"{comparison.name}.png"
-    picture.draw(labelled(comparison), heading(comparison), path)
+    picture.write_picture(labelled(comparison), heading(comparison), path)
     if not quiet:
         print(f"curves: {path}", file=sys.stderr)

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from charrnn.comparison.curves import Curve
-    from charrnn.comparison.result import CellResult, Comparison
+    from charrnn.comparison.curves import LearningCurve
+    from charrnn.comparison.result import CellResult, ComparisonResult
 
 PLAIN_WIDTH = 200
 """Columns where there is no terminal: a table is not folded into a pipe."""
@@ -18,7 +18,7 @@ ROOMY = 100
 """Columns with room for wider gaps."""
 
 
-def print_result(console: "Console", comparison: "Comparison") -> None:
+def print_result(console: "Console", comparison: "ComparisonResult") -> None:
     """What was compared, the table, what its figures are, and on a terminal the curves."""
     from charrnn.cli.terminal_plot import print_curves
 
@@ -34,7 +34,7 @@ def print_result(console: "Console", comparison: "Comparison") -> None:
         print_curves(console, labelled(comparison))
 
 
-def _table(comparison: "Comparison", gap: int) -> "Table":
+def _table(comparison: "ComparisonResult", gap: int) -> "Table":
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
@@ -71,7 +71,7 @@ def _table(comparison: "Comparison", gap: int) -> "Table":
     return table
 
 
-def _about(curve: "Curve") -> str:
+def _about(curve: "LearningCurve") -> str:
     """The sign before a figure that no final evaluation has made exact."""
     return "~" if curve.exact_nats is None else ""
 
@@ -82,7 +82,7 @@ def _bits(nats: float | None) -> str:
     return "-" if nats is None else f"{bits(nats):.3f}"
 
 
-def heading(comparison: "Comparison") -> str:
+def heading(comparison: "ComparisonResult") -> str:
     """The text, and what all cells have in common."""
     plan = comparison.results[0].plan
     step = plan.step
@@ -93,7 +93,7 @@ def heading(comparison: "Comparison") -> str:
     )
 
 
-def _legend(comparison: "Comparison") -> list[str]:
+def _legend(comparison: "ComparisonResult") -> list[str]:
     """What the figures are, and what happened to a cell that is not like the others."""
     plan = comparison.results[0].plan
     lines = [
@@ -111,7 +111,7 @@ def _legend(comparison: "Comparison") -> list[str]:
     return lines
 
 
-def labelled(comparison: "Comparison") -> "list[Curve]":
+def labelled(comparison: "ComparisonResult") -> "list[LearningCurve]":
     """The curves, the best first, their names with the number of parameters."""
     return [
         replace(each.curve, name=f"{each.cell}, {format_count(each.num_parameters)} parameters")
@@ -120,7 +120,7 @@ def labelled(comparison: "Comparison") -> "list[Curve]":
     ]
 
 
-def record(comparison: "Comparison") -> dict[str, Any]:
+def record(comparison: "ComparisonResult") -> dict[str, Any]:
     """Everything as JSON, with every point of every curve."""
     plan = comparison.results[0].plan
     return {
@@ -141,7 +141,7 @@ def record(comparison: "Comparison") -> dict[str, Any]:
     }
 
 
-def _cell_record(each: "CellResult", comparison: "Comparison") -> dict[str, Any]:
+def _cell_record(each: "CellResult", comparison: "ComparisonResult") -> dict[str, Any]:
     curve, model = each.curve, each.plan.model
     end = curve.points[-1] if curve.points else None
     characters, seconds = comparison.equal_characters, comparison.equal_seconds

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from charrnn.cli.arguments import format_count
-from charrnn.comparison.curves import Curve, Point
+from charrnn.comparison.curves import CurvePoint, LearningCurve
 from charrnn.inference.scoring import bits
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ NARROWEST, WIDEST = 30, 76
 """Of a panel, in columns."""
 
 
-def print_curves(console: "Console", curves: Sequence[Curve]) -> None:
+def print_curves(console: "Console", curves: Sequence[LearningCurve]) -> None:
     """Bits per character against characters and against seconds: side by side, if that fits."""
     from rich.table import Table
     from rich.text import Text
@@ -54,8 +54,8 @@ def print_curves(console: "Console", curves: Sequence[Curve]) -> None:
 
 
 def _panel(
-    curves: Sequence[Curve],
-    place_of: Callable[[Point], float],
+    curves: Sequence[LearningCurve],
+    place_of: Callable[[CurvePoint], float],
     scale: Callable[[float], float],
     width: int,
     caption: str,

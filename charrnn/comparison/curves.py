@@ -1,6 +1,7 @@
-"""Learning curves: a run's evaluations against the characters and the seconds they took. No torch.
+"""Learning curves: the evaluations of a run against the characters and seconds of training.
 
-Curves of different runs are comparable where their evaluations read the same characters.
+The curves of two runs can be compared where their evaluations read the same validation characters.
+No torch.
 """
 
 import math
@@ -16,65 +17,83 @@ from charrnn.runs.metrics import Metrics
 
 
 @dataclass(frozen=True)
-class Point:
-    """One evaluation on the way."""
+class CurvePoint:
+    """One evaluation that a run made while it trained."""
 
     step: int
+    """Optimizer steps before the evaluation."""
     characters: int
-    """Read in training so far."""
+    """Training characters that had been read before the evaluation."""
     seconds: float
-    """Since the run began."""
+    """Seconds from the beginning of the run to the evaluation."""
     nats: float
-    """Per validation character."""
+    """Nats per validation character."""
 
 
 @dataclass(frozen=True)
-class Curve:
-    """What the metrics of one run tell."""
+class LearningCurve:
+    """The evaluations of one run, and what else its metrics say of its training."""
 
     name: str
-    points: tuple[Point, ...] = ()
-    """In the order of their steps; empty before the first evaluation."""
+    """What the curve is called in tables and legends."""
+    points: tuple[CurvePoint, ...] = ()
+    """The evaluations in the order of their steps; empty before the first evaluation."""
     exact_nats: float | None = None
-    """The best model's, from the final evaluation; None until the run is finished."""
+    """Nats per validation character of the best model, the state carried from the first character
+    to the last; None until the run has finished."""
     step_s: float | None = None
-    """The median time of a training step."""
+    """Median time of a training step, in seconds; None before the first report."""
     lr_scale: float = 1.0
-    """What divergence has left of the learning rate."""
+    """Factor that the learning rate was left with by divergence; 1 if training never diverged."""
 
     @property
     def best_nats(self) -> float | None:
-        """The exact figure of the best model; before there is one, the best evaluation so far."""
+        """Nats per validation character of the best model.
+
+        That is `exact_nats`, and until the run has finished the lowest evaluation so far; None
+        before the first evaluation.
+        """
         if self.exact_nats is not None:
             return self.exact_nats
         return min((point.nats for point in self.points), default=None)
 
     def at_characters(self, characters: float) -> float | None:
-        """Nats per character after so many characters; None if the curve does not reach there."""
-        return self._at(lambda point: point.characters, characters)
+        """Nats per validation character after `characters` characters of training.
+
+        None if the curve begins later or ends earlier.
+        """
+        return self._interpolated(lambda point: point.characters, characters)
 
     def at_seconds(self, seconds: float) -> float | None:
-        """Nats per character after so many seconds; None if the curve does not reach there."""
-        return self._at(lambda point: point.seconds, seconds)
+        """Nats per validation character after `seconds` seconds of training.
 
-    def _at(self, place_of: Callable[[Point], float], place: float) -> float | None:
-        """Between two evaluations, a straight line over the logarithm of the place."""
-        places = [place_of(point) for point in self.points]
-        if not places or not places[0] <= place <= places[-1]:
+        None if the curve begins later or ends earlier.
+        """
+        return self._interpolated(lambda point: point.seconds, seconds)
+
+    def _interpolated(self, position_of: Callable[[CurvePoint], float], at: float) -> float | None:
+        """Nats per validation character at the position `at` of an axis.
+
+        `position_of` says where on the axis a point lies. Between two points the curve is a
+        straight line over the logarithm of the axis, as loss falls about evenly with it.
+        """
+        positions = [position_of(point) for point in self.points]
+        if not positions or not positions[0] <= at <= positions[-1]:
             return None
-        right = next(i for i, other in enumerate(places) if place <= other)
-        if places[right] == place:
+        right = next(i for i, position in enumerate(positions) if at <= position)
+        if positions[right] == at:
             return self.points[right].nats
-        before, behind = self.points[right - 1], self.points[right]
-        share = math.log(place / places[right - 1]) / math.log(places[right] / places[right - 1])
-        return before.nats + share * (behind.nats - before.nats)
+        before, behind = positions[right - 1], positions[right]
+        fraction = math.log(at / before) / math.log(behind / before)
+        nats_before, nats_behind = self.points[right - 1].nats, self.points[right].nats
+        return nats_before + fraction * (nats_behind - nats_before)
 
 
-def read_curve(folder: RunFolder, name: str) -> Curve:
-    """The curve of the run in `folder`, as far as it has come, called `name`.
+def read_learning_curve(folder: RunFolder, name: str) -> LearningCurve:
+    """The learning curve of the run in `folder`, called `name`, as far as the run has come.
 
-    Of records, which are of any length, each step counts as a full window. Raises RunError if the
-    run's files cannot be read.
+    Where the text is made of records, whose lengths differ, each step counts as a full window of
+    every stream. Raises RunError if a file of the run cannot be read.
     """
     try:
         plan = Plan.from_json(folder.plan.read_text(encoding="utf-8"))
@@ -85,10 +104,10 @@ def read_curve(folder: RunFolder, name: str) -> Curve:
     evaluations = [report for report in reports if isinstance(report, EvalReport)]
     speeds = [report.chars_per_s for report in reports if isinstance(report, StepReport)]
     rollbacks = [report.lr_scale for report in reports if isinstance(report, RolledBack)]
-    return Curve(
+    return LearningCurve(
         name=name,
         points=tuple(
-            Point(report.step, report.step * step_chars, report.elapsed_s, report.val_nats)
+            CurvePoint(report.step, report.step * step_chars, report.elapsed_s, report.val_nats)
             for report in evaluations
             if not report.carried
         ),
