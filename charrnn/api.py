@@ -26,11 +26,10 @@ from charrnn.inference import scoring
 from charrnn.inference.scoring import Evaluation
 from charrnn.model.cells import CELLS
 from charrnn.options import with_keywords
-from charrnn.plan.fine_tuning import REASON, TAKEN, Start
+from charrnn.plan.fine_tuning import INHERITED_OPTIONS, INHERITED_REASON, Start
 from charrnn.plan.keywords import TrainingKeywords
 from charrnn.plan.plan import CorpusPlan, Plan
-from charrnn.plan.presets import STOPS
-from charrnn.plan.request import TRAINING_CONFIGS, TrainingRequest
+from charrnn.plan.request import STOPPING_OPTIONS, TRAINING_CONFIGS, TrainingRequest
 from charrnn.runs.events import Event, RunFinished, StopRequest
 from charrnn.sampling.trained_model import Model, load
 
@@ -139,7 +138,7 @@ def train(
     initial = request.given.get("init_from")
     start = None if initial is None else Start.load(initial)
     if start is not None:
-        request = start.taken_over(request)
+        request = start.with_inherited_options(request)
     request = request.with_preset()
     if replace and name is None:
         raise UsageError("--replace needs the --name of the run to write over")
@@ -156,7 +155,7 @@ def train(
     plan, notes = _planned(request, arguments, sources, encoded, clock)
     notes = (*reading.notes, *notes)
     if start is not None:
-        reasons = {**plan.reasons, **dict.fromkeys(TAKEN, REASON)}
+        reasons = {**plan.reasons, **dict.fromkeys(INHERITED_OPTIONS, INHERITED_REASON)}
         plan = dataclasses.replace(plan, init=start.initial, reasons=reasons)
         notes = (*notes, start.report(encoded.vocabulary))
     folder = run_folder.create(run_name, explicit=name is not None, replace=replace)
@@ -327,7 +326,7 @@ def resume(
 
         start = None
         if plan.init is not None and not folder.training.exists():  # else its state tells all
-            start = Start.again(plan.init)
+            start = Start.reload(plan.init)
         run = TrainingRun(plan, encoded, folder, clock, start=start)
         run.resume()
         return _carry_out(run, on_event, stop)

@@ -25,7 +25,6 @@ from charrnn.plan.config import Device, RunConfig, StepConfig
 from charrnn.plan.engines import ENGINE_CELLS, training_threads
 from charrnn.plan.optimizers import OPTIMIZERS, OptimizerConfig, OptimizerTraits
 from charrnn.plan.plan import CorpusPlan, Plan
-from charrnn.plan.presets import STOPS
 from charrnn.plan.recipe import (
     AS_ASKED,
     MAX_EPOCHS,
@@ -34,11 +33,11 @@ from charrnn.plan.recipe import (
     choose_dropout,
     choose_hidden_size,
     choose_lr,
-    choose_weight_decay,
     choose_reset_prob,
+    choose_weight_decay,
     choose_weight_drop,
 )
-from charrnn.plan.request import DEFAULT_BUDGET_S, TrainingRequest
+from charrnn.plan.request import DEFAULT_BUDGET_S, STOPPING_OPTIONS, TrainingRequest
 from charrnn.training.benchmark import make_trainers
 from charrnn.training.timing import mean_seconds, median_seconds
 from charrnn.training.torch_scorer import TorchScorer
@@ -96,7 +95,7 @@ def make_plan(
         notes = (*notes, MISSING)
     torch.set_num_threads(step.threads)
     budget = asked.get("budget")
-    if not asked.keys() & set(STOPS):
+    if not asked.keys() & set(STOPPING_OPTIONS):
         budget = DEFAULT_BUDGET_S
     left = None if budget is None else budget * (1 - EVALUATION_SHARE - FINAL_SHARE) - elapsed()
     machine = _Machine(request, train, step, budget)
