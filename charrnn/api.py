@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Unpack
 
 from charrnn.comparison.request import ComparisonRequest
-from charrnn.comparison.result import CellResult, Comparison
-from charrnn.comparison.shared_defaults import BUDGET_S, SharedDefaults
+from charrnn.comparison.result import CellResult, ComparisonResult
+from charrnn.comparison.shared_defaults import BUDGET_PER_CELL_S, SharedDefaults
 from charrnn.corpus.encoded import MIN_SPLIT, EncodedCorpus, SplitName
 from charrnn.corpus.progress import Note, Report, silent
 from charrnn.corpus.split_config import SplitConfig
@@ -20,11 +20,10 @@ from charrnn.inference import scoring
 from charrnn.inference.scoring import Evaluation
 from charrnn.model.cells import CELLS
 from charrnn.options import with_keywords
-from charrnn.plan.fine_tuning import REASON, TAKEN, Start
+from charrnn.plan.fine_tuning import INHERITED_OPTIONS, INHERITED_REASON, Start
 from charrnn.plan.keywords import TrainingKeywords
 from charrnn.plan.plan import Plan
-from charrnn.plan.presets import STOPS
-from charrnn.plan.request import TRAINING_CONFIGS, TrainingRequest
+from charrnn.plan.request import STOPPING_OPTIONS, TRAINING_CONFIGS, TrainingRequest
 from charrnn.runs import run_text
 from charrnn.runs.beginning import write_beginning
 from charrnn.runs.events import Event, StopRequest
@@ -111,7 +110,7 @@ def resume(
                 f"the text of run {name!r} has changed; it cannot be resumed, only trained anew"
             )
         has_state = folder.training.exists()  # which holds the weights that a start would give
-        start = None if plan.init is None or has_state else Start.again(plan.init)
+        start = None if plan.init is None or has_state else Start.reload(plan.init)
 
         from charrnn.training.run import TrainingRun
 
@@ -132,7 +131,7 @@ def compare(
     stop: StopRequest | None = None,
     stdin: BinaryIO | None = None,
     **options: Unpack[TrainingKeywords],
-) -> Comparison:
+) -> ComparisonResult:
     """Train each of `cells` on the same text on equal terms, one after the other.
 
     All get about as many `parameters`, or the same `hidden_size`. `options` and the other arguments
@@ -168,7 +167,7 @@ def compare(
         run_name = f"{prefix}-{cell}"
         clock = _stopwatch()
         results.append(train_cell(plan, encoded, run_name, clock, report, stop, replace=replace))
-    return Comparison.of(prefix, results, request.cells[len(results) :])
+    return ComparisonResult.ranked(prefix, results, request.cells[len(results) :])
 
 
 def evaluate(
@@ -244,20 +243,20 @@ def _with_starting_model(request: TrainingRequest) -> tuple[TrainingRequest, Sta
     if argument is None:
         return request.with_preset(), None
     start = Start.load(argument)
-    return start.taken_over(request).with_preset(), start
+    return start.with_inherited_options(request).with_preset(), start
 
 
 def _starting_from(start: Start, plan: Plan) -> Plan:
     """The plan of a run whose first weights are those of `start`."""
-    reasons = {**plan.reasons, **dict.fromkeys(TAKEN, REASON)}
+    reasons = {**plan.reasons, **dict.fromkeys(INHERITED_OPTIONS, INHERITED_REASON)}
     return replace(plan, init=start.initial, reasons=reasons)
 
 
 def _on_equal_terms(options: TrainingKeywords) -> TrainingRequest:
     """What all cells of a comparison have in common: what was asked, else the shared defaults."""
     asked = TrainingRequest(**options)
-    if not asked.given.keys() & set(STOPS):
-        asked = asked.with_options(budget=BUDGET_S)
+    if not asked.given.keys() & set(STOPPING_OPTIONS):
+        asked = asked.with_options(budget=BUDGET_PER_CELL_S)
     return asked.with_options(**(asdict(SharedDefaults()) | asked.given))
 
 

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from charrnn.cli import info
+from charrnn.cli.model_facts import model_record, model_rows
 from charrnn.corpus import ids_file
 from charrnn.corpus.contiguous import ContiguousText
 from charrnn.corpus.encoded import EncodedCorpus
@@ -75,8 +75,8 @@ class Subject:
 def read_model(path: Path) -> Any:
     model = checkpoint.read(path)
     shown = Model(path, model)
-    assert info._rows(shown)
-    assert json.dumps(info._record(shown))
+    assert model_rows(shown)
+    assert json.dumps(model_record(shown))
     weights = {name: weight.tobytes() for name, weight in model.weights.items()}
     return weights, model.vocabulary, model.config, model.corpus, model.losses, model.step
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from charrnn.comparison.request import ComparisonRequest, nearest_width
+from charrnn.comparison.request import ComparisonRequest, nearest_hidden_size
 from charrnn.errors import UsageError
 from charrnn.files.run_folder import RunFolder
 from charrnn.model import checkpoint
@@ -31,7 +31,7 @@ def test_no_other_width_comes_nearer(cell: str, parameters: int, num_layers: int
     def distance(width: int) -> int:
         return abs(replace(model, hidden_size=width).num_parameters() - parameters)
 
-    width = nearest_width(model, parameters)
+    width = nearest_hidden_size(model, parameters)
     assert distance(width) == min(map(distance, range(max(1, width - 5), width + 6)))
     if parameters == 200_000:
         assert distance(width) < 0.01 * parameters
@@ -48,7 +48,7 @@ def test_what_cannot_be_compared_is_refused() -> None:
         with pytest.raises(UsageError, match=message):
             ComparisonRequest(cells, shared, **options)
     with pytest.raises(UsageError, match="--parameters 100: lstm with 1 units has"):
-        ComparisonRequest(("lstm",), shared, 100).training("lstm", 65)
+        ComparisonRequest(("lstm",), shared, 100).cell_request("lstm", 65)
 
 
 def test_a_table_a_picture_and_runs_that_are_like_any_other(cli: Run, text_file: Path) -> None:

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from charrnn.comparison import picture
-from charrnn.comparison.curves import Curve, Point, read_curve
+from charrnn.comparison.curves import CurvePoint, LearningCurve, read_learning_curve
 from charrnn.corpus.split_config import SplitConfig
 from charrnn.corpus.text_config import TextConfig
 from charrnn.errors import CharRNNError, OutputError, RunError, UsageError
@@ -74,12 +74,12 @@ def test_a_curve_is_what_the_metrics_say(tmp_path: Path) -> None:
         evaluation(30, 2.25, 9.5),
         evaluation(20, 1.75, 11.0, carried=True),
     ]
-    curve = read_curve(run_folder(tmp_path, lines), "mine")
+    curve = read_learning_curve(run_folder(tmp_path, lines), "mine")
     assert curve.name == "mine"
     assert curve.points == (
-        Point(10, 210, 3.0, 2.5),
-        Point(20, 420, 7.0, 2.0),
-        Point(30, 630, 9.5, 2.25),
+        CurvePoint(10, 210, 3.0, 2.5),
+        CurvePoint(20, 420, 7.0, 2.0),
+        CurvePoint(30, 630, 9.5, 2.25),
     )
     assert curve.step_s == pytest.approx(0.01)  # 21 characters at the median speed
     assert curve.lr_scale == 0.5
@@ -88,24 +88,27 @@ def test_a_curve_is_what_the_metrics_say(tmp_path: Path) -> None:
 
 def test_a_run_that_has_only_begun_has_a_curve_too(tmp_path: Path) -> None:
     folder = run_folder(tmp_path, [evaluation(10, 2.5, 3.0), evaluation(20, 2.75, 4.0)])
-    curve = read_curve(folder, "mine")
+    curve = read_learning_curve(folder, "mine")
     assert (curve.exact_nats, curve.best_nats, curve.step_s) == (None, 2.5, None)
     folder.metrics.unlink()
-    assert read_curve(folder, "mine") == Curve("mine")
+    assert read_learning_curve(folder, "mine") == LearningCurve("mine")
 
 
 def test_a_damaged_file_is_an_error_that_names_the_place(tmp_path: Path) -> None:
     folder = run_folder(tmp_path, [evaluation(10, 2.5, 3.0), {"event": "eval", "step": 3}])
     with pytest.raises(RunError, match=r"line 2 of .*metrics\.jsonl.*: 'val_nats' is missing"):
-        read_curve(folder, "mine")
+        read_learning_curve(folder, "mine")
     folder.plan.unlink()
     with pytest.raises(RunError, match=r"cannot read .*plan\.json"):
-        read_curve(folder, "mine")
+        read_learning_curve(folder, "mine")
 
 
 CURVES = [
-    Curve("first", (Point(1, 100, 2.0, 4.0), Point(2, 200, 8.0, 3.0), Point(3, 800, 9.0, 1.0))),
-    Curve("second", (Point(1, 50, 1.0, 3.5), Point(2, 300, 30.0, 2.0))),
+    LearningCurve(
+        "first",
+        (CurvePoint(1, 100, 2.0, 4.0), CurvePoint(2, 200, 8.0, 3.0), CurvePoint(3, 800, 9.0, 1.0)),
+    ),
+    LearningCurve("second", (CurvePoint(1, 50, 1.0, 3.5), CurvePoint(2, 300, 30.0, 2.0))),
 ]
 
 
@@ -119,11 +122,11 @@ def test_between_evaluations_a_curve_is_straight_over_the_logarithm() -> None:
         assert curve.at_characters(beyond) is None
     for beyond in (1.9, 9.1):
         assert curve.at_seconds(beyond) is None
-    assert Curve("empty").at_seconds(1.0) is None
+    assert LearningCurve("empty").at_seconds(1.0) is None
 
 
 def test_the_picture_has_every_point_of_every_curve_in_both_panels() -> None:
-    by_characters, by_seconds = picture.figure(CURVES, "title").axes
+    by_characters, by_seconds = picture.make_figure(CURVES, "title").axes
     for panel, places in (
         (by_characters, [[100, 200, 800], [50, 300]]),
         (by_seconds, [[2.0, 8.0, 9.0], [1.0, 30.0]]),
@@ -141,9 +144,9 @@ def test_the_picture_has_every_point_of_every_curve_in_both_panels() -> None:
 
 
 def test_a_picture_is_a_file_of_its_kind(tmp_path: Path) -> None:
-    picture.draw(CURVES, "<title> & more", tmp_path / "a.png")
+    picture.write_picture(CURVES, "<title> & more", tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
-    picture.draw(CURVES, "<title> & more", tmp_path / "a.svg")
+    picture.write_picture(CURVES, "<title> & more", tmp_path / "a.svg")
     assert ElementTree.parse(tmp_path / "a.svg").getroot().tag.endswith("svg")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "a.svg"]
 
@@ -156,11 +159,11 @@ def test_a_picture_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> 
 def test_where_no_picture_can_go_is_said_before_any_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    picture.check_target(tmp_path / "a.png")
+    picture.check_picture_path(tmp_path / "a.png")
     with pytest.raises(UsageError, match=r"a\.jpg.* must end in \.png or \.svg"):
-        picture.check_target(tmp_path / "a.jpg")
+        picture.check_picture_path(tmp_path / "a.jpg")
     with pytest.raises(UsageError, match="there is no folder"):
-        picture.check_target(tmp_path / "none" / "a.png")
+        picture.check_picture_path(tmp_path / "none" / "a.png")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(CharRNNError, match=r"pip install 'charrnn\[plot\]'"):
-        picture.check_target(tmp_path / "a.png")
+        picture.check_picture_path(tmp_path / "a.png")

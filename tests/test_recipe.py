@@ -6,12 +6,12 @@ import pytest
 from charrnn.model.config import ModelConfig
 from charrnn.plan.recipe import (
     CHARS_PER_PARAMETER,
-    WIDTHS,
-    choose_decay,
+    HIDDEN_SIZES,
     choose_dropout,
-    choose_rate,
+    choose_hidden_size,
+    choose_lr,
+    choose_weight_decay,
     choose_weight_drop,
-    choose_width,
 )
 
 MODEL = ModelConfig(vocab_size=71)
@@ -28,17 +28,17 @@ def test_the_width_is_the_widest_that_reads_enough(chars_per_flop: float) -> Non
         config = replace(MODEL, hidden_size=width)
         return chars_in_time(config) >= CHARS_PER_PARAMETER * config.num_parameters()
 
-    width, why = choose_width(MODEL, chars_in_time)
+    width, why = choose_hidden_size(MODEL, chars_in_time)
     assert why
-    wider = [other for other in WIDTHS if other > width]
-    assert is_enough(width) or width == WIDTHS[0]
+    wider = [other for other in HIDDEN_SIZES if other > width]
+    assert is_enough(width) or width == HIDDEN_SIZES[0]
     assert not wider or not is_enough(wider[0])
 
 
 def test_more_time_never_makes_a_model_narrower() -> None:
-    widths = [choose_width(MODEL, lambda _, t=time: t)[0] for time in (1e4, 1e6, 1e7, 1e9)]
+    widths = [choose_hidden_size(MODEL, lambda _, t=time: t)[0] for time in (1e4, 1e6, 1e7, 1e9)]
     assert widths == sorted(widths)
-    assert (widths[0], widths[-1]) == (WIDTHS[0], WIDTHS[-1])
+    assert (widths[0], widths[-1]) == (HIDDEN_SIZES[0], HIDDEN_SIZES[-1])
 
 
 def test_the_easier_a_text_is_learned_by_heart_the_more_is_dropped() -> None:
@@ -64,18 +64,18 @@ def test_a_little_more_reading_changes_little() -> None:
 
 
 def test_weights_of_a_small_text_decay_in_as_many_readings_as_those_of_a_larger_one() -> None:
-    assert choose_decay(300) == pytest.approx(3 * choose_decay(900), rel=0.1)
-    assert choose_decay(1) == choose_decay(10)
-    assert choose_decay(10**6) == choose_decay(10**7) > 0
+    assert choose_weight_decay(300) == pytest.approx(3 * choose_weight_decay(900), rel=0.1)
+    assert choose_weight_decay(1) == choose_weight_decay(10)
+    assert choose_weight_decay(10**6) == choose_weight_decay(10**7) > 0
 
 
 def test_wider_models_learn_at_lower_rates() -> None:
-    rates = [choose_rate(width) for width in (*WIDTHS, 5000)]
+    rates = [choose_lr(width) for width in (*HIDDEN_SIZES, 5000)]
     assert rates == sorted(rates, reverse=True)
     assert rates[0] > rates[-1]
 
 
 def test_sgd_takes_far_longer_steps_and_its_weights_do_not_decay() -> None:
-    assert choose_rate(128, "rmsprop") == choose_rate(128)
-    assert choose_rate(128, "sgd") > 10 * choose_rate(128)
-    assert choose_decay(500, "sgd") == 0 < choose_decay(500, "rmsprop")
+    assert choose_lr(128, "rmsprop") == choose_lr(128)
+    assert choose_lr(128, "sgd") > 10 * choose_lr(128)
+    assert choose_weight_decay(500, "sgd") == 0 < choose_weight_decay(500, "rmsprop")

@@ -7,17 +7,19 @@ import pytest
 from rich.console import Console
 
 from charrnn.cli.terminal_plot import HEIGHT, print_curves
-from charrnn.comparison.curves import Curve, Point
+from charrnn.comparison.curves import CurvePoint, LearningCurve
 
 BITS = math.log(2)
 
 
-def curve(name: str, *points: tuple[int, float, float]) -> Curve:
+def curve(name: str, *points: tuple[int, float, float]) -> LearningCurve:
     """Points of (characters, seconds, bits)."""
-    return Curve(name, tuple(Point(1, chars, s, bits * BITS) for chars, s, bits in points))
+    return LearningCurve(
+        name, tuple(CurvePoint(1, chars, s, bits * BITS) for chars, s, bits in points)
+    )
 
 
-def shown(*curves: Curve, width: int) -> list[str]:
+def shown(*curves: LearningCurve, width: int) -> list[str]:
     file = io.StringIO()
     print_curves(Console(file=file, width=width), curves)
     return file.getvalue().splitlines()

@@ -13,7 +13,7 @@ from charrnn.corpus.text_config import TextConfig
 from charrnn.errors import RunError, UsageError
 from charrnn.model.config import ModelConfig
 from charrnn.plan.plan import CorpusPlan, InitialModel, Plan
-from charrnn.plan.recipe import MOST_EPOCHS, choose_dropout
+from charrnn.plan.recipe import MAX_EPOCHS, choose_dropout
 from charrnn.plan.request import TrainingRequest, training_options
 from charrnn.training import calibration
 from charrnn.training.calibration import Speeds, make_plan
@@ -215,7 +215,7 @@ def test_dropout_fits_the_readings_of_the_plan_not_of_the_first_guess(
     text = (TEXT * 1000)[:300_000]
     plan, _ = planned(text, budget=10, hidden_size=512)
     readings = plan.run.steps * plan.step.batch_size * plan.step.seq_len / 270_000
-    assert 20 < readings < MOST_EPOCHS
+    assert 20 < readings < MAX_EPOCHS
     expected = choose_dropout(readings, plan.model.num_parameters() / 270_000)
     assert plan.model.dropout == pytest.approx(expected, abs=0.011)
     assert expected > choose_dropout(readings / 2, plan.model.num_parameters() / 270_000)
@@ -224,7 +224,7 @@ def test_dropout_fits_the_readings_of_the_plan_not_of_the_first_guess(
 def test_a_small_text_is_not_read_for_ever() -> None:
     plan, _ = planned(TEXT[:2000], budget=60, hidden_size=16)
     read = plan.run.steps * plan.step.batch_size * plan.step.seq_len
-    assert read == pytest.approx(MOST_EPOCHS * 1800, rel=0.1)
+    assert read == pytest.approx(MAX_EPOCHS * 1800, rel=0.1)
     assert "readings" in plan.reasons["steps"]
 
 

@@ -1,36 +1,45 @@
-"""`charrnn bench`: this machine's characters per second, training and sampling."""
+"""`charrnn bench`: how many characters this machine trains on and samples in a second."""
 
 import json
 import platform
 import sys
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from charrnn.cli.arguments import parse_duration
+from charrnn.cli.model_facts import architecture
 from charrnn.cli.option_parameters import given, with_options
-from charrnn.cli.terminal import Color, ColorOption, JsonOption, make_console
+from charrnn.cli.terminal import Color, ColorOption, JsonOption, make_console, make_table
 from charrnn.model.config import ModelConfig
 from charrnn.plan.config import StepConfig
 from charrnn.plan.engines import training_threads
 from charrnn.plan.request import TrainingRequest
 
-SIZES: dict[str, Any] = {
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from charrnn.training.benchmark import Benchmark
+
+DEFAULTS: dict[str, Any] = {
     "num_layers": 2,
     "hidden_size": 128,
     "batch_size": 50,
     "seq_len": 50,
     "cell": "lstm",
 }
-"""What is measured unless something else is asked: the size that most char-rnns have."""
+"""Values of options that are not given: the sizes of char-rnn (Karpathy 2015)."""
+VOCAB_SIZE = 65
+"""Distinct characters of the text that is made up for the measurement."""
 
 
 @with_options(
     ModelConfig,
     StepConfig,
-    only=(*SIZES, "threads"),
-    defaults={name: str(value) for name, value in SIZES.items()},
+    only=(*DEFAULTS, "threads"),
+    defaults={name: str(value) for name, value in DEFAULTS.items()},
 )
 def bench(
     seconds: Annotated[
@@ -46,33 +55,57 @@ def bench(
     """Measure how fast this machine trains and samples, with every engine it has."""
     from charrnn.cli.process import prepare_for_training
 
-    asked = TrainingRequest(**(SIZES | given(options)))
-    model = replace(asked.model_config(vocab_size=65), dropout=0.0)
-    step = asked.step_config(StepConfig(threads=training_threads(model.cell)))
+    request = TrainingRequest(**(DEFAULTS | given(options)))
+    model = replace(request.model_config(VOCAB_SIZE), dropout=0.0)
+    step = request.step_config(StepConfig(threads=training_threads(model.cell)))
     prepare_for_training()
     from charrnn.training.benchmark import benchmark
 
-    found = benchmark(model, step, seconds)
-    rows = {f"{engine} {precision}": speed for (engine, precision), speed in found.training.items()}
+    speeds = benchmark(model, step, seconds)
     if as_json:
-        print(json.dumps({"training": rows, "sampling": found.sampling, "threads": step.threads}))
-        return
-    from rich.table import Table
+        print(json.dumps(_record(speeds, step)))
+    else:
+        _print_speeds(make_console(sys.stdout, color), speeds, model, step)
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("engine")
-    first = next(iter(rows))
-    for heading in ("chars/s", "ms/step", f"to {first}"):
-        table.add_column(heading, justify="right")
-    for name, speed in rows.items():
-        step_ms = 1000 * step.batch_size * step.seq_len / speed
-        table.add_row(name, f"{speed:,.0f}", f"{step_ms:.1f}", f"{speed / rows[first]:.2f}x")
-    console = make_console(sys.stdout, color)
+
+def _record(speeds: "Benchmark", step: StepConfig) -> dict[str, Any]:
+    """The characters per second and the threads that trained, for JSON."""
+    return {
+        "training": _speeds_by_engine(speeds),
+        "sampling": speeds.sampling,
+        "threads": step.threads,
+    }
+
+
+def _print_speeds(
+    console: "Console", speeds: "Benchmark", model: ModelConfig, step: StepConfig
+) -> None:
+    """Print what was measured, a table of training speeds and a line of sampling speeds."""
     console.print(
-        f"{model.cell} {model.num_layers}x{model.hidden_size}, "
-        f"{step.batch_size} streams x {step.seq_len} characters, "
+        f"{architecture(model)}, {step.batch_size} streams x {step.seq_len} characters, "
         f"{step.threads} threads, {platform.machine()}"
     )
-    console.print(table)
-    speeds = ", ".join(f"{name} {speed:,.0f}" for name, speed in found.sampling.items())
-    console.print(f"sampling one stream: {speeds} chars/s")
+    console.print(_training_table(_speeds_by_engine(speeds), step.batch_size * step.seq_len))
+    sampling = ", ".join(
+        f"{precision} {speed:,.0f}" for precision, speed in speeds.sampling.items()
+    )
+    console.print(f"sampling one stream: {sampling} chars/s")
+
+
+def _training_table(speed_by_engine: dict[str, float], step_chars: int) -> "Table":
+    """Each engine's speed: characters per second, time of a step, and relative to the first."""
+    first = next(iter(speed_by_engine))
+    numbers = ("chars/s", "ms/step", f"relative to {first}")
+    table = make_table(["engine", *numbers], right=numbers)
+    for engine, speed in speed_by_engine.items():
+        step_ms = 1000 * step_chars / speed
+        relative = speed / speed_by_engine[first]
+        table.add_row(engine, f"{speed:,.0f}", f"{step_ms:.1f}", f"{relative:.2f}x")
+    return table
+
+
+def _speeds_by_engine(speeds: "Benchmark") -> dict[str, float]:
+    """Characters trained on per second, by a name such as `native fp32`."""
+    return {
+        f"{engine} {precision}": speed for (engine, precision), speed in speeds.training.items()
+    }

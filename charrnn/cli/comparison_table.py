@@ -1,4 +1,4 @@
-"""What a comparison found: as a table, as JSON, and on a terminal as curves."""
+"""The result of a comparison of cells as a table, as JSON, and on a terminal as curves."""
 
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
@@ -9,37 +9,37 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from charrnn.comparison.curves import Curve
-    from charrnn.comparison.result import CellResult, Comparison
+    from charrnn.comparison.curves import LearningCurve
+    from charrnn.comparison.result import CellResult, ComparisonResult
 
-PLAIN_WIDTH = 200
-"""Columns where there is no terminal: a table is not folded into a pipe."""
-ROOMY = 100
-"""Columns with room for wider gaps."""
+PIPE_WIDTH = 200
+"""Columns of a table that goes into a pipe or a file, where it is not folded."""
+MIN_WIDTH_FOR_GAPS = 100
+"""Columns of a terminal that has room for gaps of two columns in the table."""
 
 
-def print_result(console: "Console", comparison: "Comparison") -> None:
-    """What was compared, the table, what its figures are, and on a terminal the curves."""
+def print_result(console: "Console", comparison: "ComparisonResult") -> None:
+    """Print what was compared, the table, what its figures are, and on a terminal the curves."""
     from charrnn.cli.terminal_plot import print_curves
 
-    terminal = console.is_terminal
-    if not terminal:
-        console.width = max(console.width, PLAIN_WIDTH)
+    if not console.is_terminal:
+        console.width = max(console.width, PIPE_WIDTH)
     console.print(heading(comparison), markup=False)
-    console.print(_table(comparison, gap=2 if console.width >= ROOMY else 1))
+    console.print(_table(comparison, gap=2 if console.width >= MIN_WIDTH_FOR_GAPS else 1))
     for line in _legend(comparison):
         console.print(line, markup=False)
-    if terminal and comparison.curves:
+    if console.is_terminal and comparison.curves:
         console.print()
-        print_curves(console, labelled(comparison))
+        print_curves(console, labelled_curves(comparison))
 
 
-def _table(comparison: "Comparison", gap: int) -> "Table":
+def _table(comparison: "ComparisonResult", gap: int) -> "Table":
+    """A row of figures for each cell, the best first, with `gap` columns between two figures."""
     from rich.table import Table
 
+    characters, seconds = comparison.equal_characters, comparison.equal_seconds
     table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
     table.add_column("cell", no_wrap=True)
-    characters, seconds = comparison.equal_characters, comparison.equal_seconds
     for title in (
         "hidden",
         "params",
@@ -53,37 +53,42 @@ def _table(comparison: "Comparison", gap: int) -> "Table":
         "at ?" if seconds is None else f"at {seconds:.3g}s",
     ):
         table.add_column(title, justify="right", no_wrap=True)
-    for each in comparison.results:
-        curve, end = each.curve, each.curve.points[-1] if each.curve.points else None
-        table.add_row(
-            each.cell,
-            str(each.plan.model.hidden_size),
-            format_count(each.num_parameters),
-            "-" if curve.step_s is None else f"{1000 * curve.step_s:.2f}",
-            "-" if end is None else format_count(end.characters),
-            "-" if end is None else f"{end.seconds:.1f}",
-            "-" if curve.best_nats is None else f"{_about(curve)}{curve.best_nats:.4f}",
-            "-" if curve.best_nats is None else f"{_about(curve)}{_bits(curve.best_nats)}",
-            _bits(None if end is None else end.nats),
-            _bits(None if characters is None else curve.at_characters(characters)),
-            _bits(None if seconds is None else curve.at_seconds(seconds)),
-        )
+    for result in comparison.results:
+        table.add_row(*_row(result, comparison))
     return table
 
 
-def _about(curve: "Curve") -> str:
-    """The sign before a figure that no final evaluation has made exact."""
-    return "~" if curve.exact_nats is None else ""
+def _row(result: "CellResult", comparison: "ComparisonResult") -> list[str]:
+    """The figures of one cell, in the order of the table's columns; `-` for one that is missing."""
+    curve, model = result.curve, result.plan.model
+    characters, seconds = comparison.equal_characters, comparison.equal_seconds
+    end = curve.points[-1] if curve.points else None
+    best_nats = curve.best_nats
+    about = "~" if curve.exact_nats is None else ""  # before an estimate
+    return [
+        result.cell,
+        str(model.hidden_size),
+        format_count(result.num_parameters),
+        "-" if curve.step_s is None else f"{1000 * curve.step_s:.2f}",
+        "-" if end is None else format_count(end.characters),
+        "-" if end is None else f"{end.seconds:.1f}",
+        "-" if best_nats is None else f"{about}{best_nats:.4f}",
+        "-" if best_nats is None else f"{about}{_format_bits(best_nats)}",
+        _format_bits(None if end is None else end.nats),
+        _format_bits(None if characters is None else curve.at_characters(characters)),
+        _format_bits(None if seconds is None else curve.at_seconds(seconds)),
+    ]
 
 
-def _bits(nats: float | None) -> str:
+def _format_bits(nats: float | None) -> str:
+    """Nats as bits with three decimals; `-` for None."""
     from charrnn.inference.scoring import bits
 
     return "-" if nats is None else f"{bits(nats):.3f}"
 
 
-def heading(comparison: "Comparison") -> str:
-    """The text, and what all cells have in common."""
+def heading(comparison: "ComparisonResult") -> str:
+    """A line with the text that was learned, and the settings that every cell had."""
     plan = comparison.results[0].plan
     step = plan.step
     return (
@@ -93,8 +98,8 @@ def heading(comparison: "Comparison") -> str:
     )
 
 
-def _legend(comparison: "Comparison") -> list[str]:
-    """What the figures are, and what happened to a cell that is not like the others."""
+def _legend(comparison: "ComparisonResult") -> list[str]:
+    """Lines that say what the figures are, and which runs did not go as planned."""
     plan = comparison.results[0].plan
     lines = [
         f"nats, bits: of the best model, exactly, on {plan.final_chars:,} validation characters",
@@ -102,26 +107,28 @@ def _legend(comparison: "Comparison") -> list[str]:
         f"{plan.run.eval_chars:,}",
         "  of them, the same for all; interpolated between evaluations",
     ]
-    for each in comparison.results:
-        lr_scale = each.curve.lr_scale
+    for result in comparison.results:
+        lr_scale = result.curve.lr_scale
         if lr_scale < 1:
-            lines.append(f"{each.cell}: diverged, went on with {lr_scale:g} of the learning rate")
-        if each.ended not in ("finished", "deadline"):
-            lines.append(f"{each.cell}: {each.ended}")
+            lines.append(f"{result.cell}: diverged, went on with {lr_scale:g} of the learning rate")
+        if result.ended not in ("finished", "deadline"):
+            lines.append(f"{result.cell}: {result.ended}")
     return lines
 
 
-def labelled(comparison: "Comparison") -> "list[Curve]":
-    """The curves, the best first, their names with the number of parameters."""
+def labelled_curves(comparison: "ComparisonResult") -> "list[LearningCurve]":
+    """The learning curves, the best cell's first, named after the cell and its parameters."""
     return [
-        replace(each.curve, name=f"{each.cell}, {format_count(each.num_parameters)} parameters")
-        for each in comparison.results
-        if each.curve.points
+        replace(
+            result.curve, name=f"{result.cell}, {format_count(result.num_parameters)} parameters"
+        )
+        for result in comparison.results
+        if result.curve.points
     ]
 
 
-def record(comparison: "Comparison") -> dict[str, Any]:
-    """Everything as JSON, with every point of every curve."""
+def record(comparison: "ComparisonResult") -> dict[str, Any]:
+    """The comparison for JSON, with every evaluation of every cell."""
     plan = comparison.results[0].plan
     return {
         "name": comparison.name,
@@ -136,40 +143,42 @@ def record(comparison: "Comparison") -> dict[str, Any]:
         "final_characters": plan.final_chars,
         "equal_characters": comparison.equal_characters,
         "equal_seconds": comparison.equal_seconds,
-        "cells": [_cell_record(each, comparison) for each in comparison.results],
+        "cells": [_cell_record(result, comparison) for result in comparison.results],
         "not_trained": comparison.not_trained,
     }
 
 
-def _cell_record(each: "CellResult", comparison: "Comparison") -> dict[str, Any]:
-    curve, model = each.curve, each.plan.model
+def _cell_record(result: "CellResult", comparison: "ComparisonResult") -> dict[str, Any]:
+    """One cell's run for JSON."""
+    curve, model = result.curve, result.plan.model
     end = curve.points[-1] if curve.points else None
     characters, seconds = comparison.equal_characters, comparison.equal_seconds
     return {
-        "cell": each.cell,
-        "run": each.run,
-        "ended": each.ended,
-        "error": each.error,
+        "cell": result.cell,
+        "run": result.run,
+        "ended": result.ended,
+        "error": result.error,
         "num_layers": model.num_layers,
         "hidden_size": model.hidden_size,
-        "num_parameters": each.num_parameters,
+        "num_parameters": result.num_parameters,
         "lr_scale": curve.lr_scale,
         "ms_per_step": None if curve.step_s is None else 1000 * curve.step_s,
         "steps": None if end is None else end.step,
         "characters": None if end is None else end.characters,
         "seconds": None if end is None else end.seconds,
-        **_loss("val", curve.best_nats),
+        **_in_both_units("val", curve.best_nats),
         "exact": curve.exact_nats is not None,
-        **_loss("end", None if end is None else end.nats),
-        **_loss(
+        **_in_both_units("end", None if end is None else end.nats),
+        **_in_both_units(
             "equal_characters", None if characters is None else curve.at_characters(characters)
         ),
-        **_loss("equal_seconds", None if seconds is None else curve.at_seconds(seconds)),
+        **_in_both_units("equal_seconds", None if seconds is None else curve.at_seconds(seconds)),
         "curve": [asdict(point) for point in curve.points],
     }
 
 
-def _loss(name: str, nats: float | None) -> dict[str, float | None]:
+def _in_both_units(name: str, nats: float | None) -> dict[str, float | None]:
+    """A loss per character for JSON, in nats and in bits."""
     from charrnn.inference.scoring import bits
 
     return {f"{name}_nats": nats, f"{name}_bits_per_char": None if nats is None else bits(nats)}

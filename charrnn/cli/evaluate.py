@@ -1,4 +1,4 @@
-"""`charrnn eval`: a model on its own validation or test split."""
+"""`charrnn eval`: judge a model on a split of the text that it learned from."""
 
 import json
 from typing import Annotated, Literal
@@ -12,12 +12,16 @@ def evaluate(
     model: ModelArgument = None,
     split: Annotated[
         Literal["validation", "test", "train"],
-        typer.Option("--split", help="Which part of the text."),
+        typer.Option("--split", help="Part of the text that the model is judged on."),
     ] = "validation",
     corpus: Annotated[
         list[str] | None,
         typer.Option(
-            "--corpus", help="Where the text is now, if not where it was.", show_default=False
+            "--corpus",
+            metavar="CORPUS",
+            help="Where the text is now, if it is not where the model learned from it; may be "
+            "given again.",
+            show_default=False,
         ),
     ] = None,
     as_json: JsonOption = False,
@@ -28,17 +32,14 @@ def evaluate(
     begin with an empty state, as models with a fixed context are evaluated.
     """
     from charrnn import api
-    from charrnn.cli.reading import ReadingDisplay
+    from charrnn.cli.reading import reading_report
     from charrnn.inference.scoring import WINDOW
     from charrnn.sampling import trained_model
 
     loaded = trained_model.load(model)
-    display = ReadingDisplay()
-    try:
-        found = api.evaluate(loaded, split, corpus or None, report=display.show)
-    finally:
-        display.close()
-    carried, windows = found.carried, found.windows
+    with reading_report() as report:
+        evaluation = api.evaluate(loaded, split, corpus or None, report=report)
+    carried, windows = evaluation.carried, evaluation.windows
     if as_json:
         result = {
             "model": loaded.name,

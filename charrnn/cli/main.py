@@ -1,4 +1,4 @@
-"""The command `charrnn`: it parses, calls one function of the API, and says errors in one line."""
+"""The command `charrnn`: its subcommands, and what it makes of errors and exit codes."""
 
 import io
 import os
@@ -13,13 +13,15 @@ from charrnn.cli import corpus
 from charrnn.cli.bench import bench
 from charrnn.cli.compare import compare
 from charrnn.cli.evaluate import evaluate
-from charrnn.cli.info import info, list_runs
+from charrnn.cli.info import info
+from charrnn.cli.list_runs import list_runs
 from charrnn.cli.quick_options import use_quick_converters
 from charrnn.cli.sample import sample
 from charrnn.cli.train import train
 from charrnn.errors import CharRNNError
 
 INTERRUPTED = 130
+"""Exit code of a command that Ctrl-C ended, as shells report it: 128 plus the signal's number."""
 
 app = typer.Typer(
     name="charrnn",
@@ -61,40 +63,54 @@ def _options(
 def main() -> None:
     """Run the command line and exit with its code."""
     started = time.monotonic()
+    _use_utf8()
+    sys.exit(_run(started))
+
+
+def _use_utf8() -> None:
+    """Let stdout and stderr be UTF-8, whatever the locale says."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # None where it is closed
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def _run(started: float) -> "int | str | None":
+    """Run the command that the arguments name and return its exit code.
+
+    `started` is when the process began, which the command finds in its context. An error that the
+    program raises on purpose is printed in one line; any other is a mistake of the program, whose
+    traceback Python prints.
+    """
     try:
         use_quick_converters()
-        code = app(obj=started, standalone_mode=False) or 0
+        code: int = app(obj=started, standalone_mode=False) or 0
         if sys.stdout is not None:
             sys.stdout.flush()
+        return code
     except CharRNNError as error:
-        code = _fail(str(error), error.exit_code)
+        return _fail(str(error), error.exit_code)
     except TyperException as error:
-        code = _fail(error.format_message(), error.exit_code)
+        return _fail(error.format_message(), error.exit_code)
     except BrokenPipeError:
-        code = _reader_left()
+        return _reader_left()
     except SystemExit as ended:  # what Typer makes of a broken pipe, among others
-        code = ended.code
-        if isinstance(ended.__context__, BrokenPipeError):
-            code = _reader_left()
+        return _reader_left() if isinstance(ended.__context__, BrokenPipeError) else ended.code
     except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
+        return INTERRUPTED
     except OSError as error:
         place = f" {error.filename!r}" if error.filename else ""
-        code = _fail(f"{error.strerror or error}{place}", 1)
-    sys.exit(code)
+        return _fail(f"{error.strerror or error}{place}", 1)
 
 
 def _fail(message: str, code: int) -> int:
+    """Print an error on one line, in which a file's own words cannot steer the terminal."""
     if message:
-        line = " ".join(message.split())  # a file's own words must not steer the terminal
+        line = " ".join(message.split())
         print("charrnn:", "".join(c if c.isprintable() else "?" for c in line), file=sys.stderr)
     return code
 
 
 def _reader_left() -> int:
-    """Nobody reads stdout any more: what is still buffered goes nowhere, and that is no failure."""
+    """Let what is still to be written to stdout go nowhere, and return 0: it is no failure."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return 0

@@ -1,4 +1,4 @@
-"""Option declarations as parameters of a Typer command, so that no command names them again."""
+"""Declared options as parameters of a Typer command, so that no command declares them again."""
 
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -18,10 +18,11 @@ def with_options(
     leave_out: Collection[str] = (),
     defaults: Mapping[str, str] | None = None,
 ) -> Callable[[Command], Command]:
-    """Give a command the options that the dataclasses `configs` declare, by default all of them.
+    """Give a command the options that the dataclasses `configs` declare.
 
-    They take the place of the command's `**options`. `defaults` says in words, by an option's name,
-    what help shows as its default where that is another one in this command.
+    The options take the place of the command's `**options`. They are all that are declared, or
+    those named in `only`, without those named in `leave_out`. `defaults` says in words, by an
+    option's name, what help shows as its default where this command has another one.
     """
 
     def decorate(command: Command) -> Command:
@@ -45,7 +46,7 @@ def with_options(
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of a command's options that stand on the command line, by their names."""
+    """The values of the options that stand on the command line, by the options' names."""
     return {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in options.items()
@@ -56,12 +57,12 @@ def given(options: Mapping[str, Any]) -> dict[str, Any]:
 def _ordered(
     own: Iterable[inspect.Parameter], options: Iterable[inspect.Parameter]
 ) -> list[inspect.Parameter]:
-    """The declared options first, since help shows panels in this order."""
+    """The parameters of a command: the declared ones first, since help shows panels in order."""
     return [p.replace(kind=p.KEYWORD_ONLY) for p in (*options, *own)]
 
 
 def _parameter(declared: Declaration, default_words: str) -> inspect.Parameter:
-    """One declared option as a parameter whose value is None unless it is given."""
+    """A declared option as a parameter whose value is None, or False, unless it is given."""
     option = declared.option
     annotation, parser = _type_and_parser(declared)
     info = typer.Option(
@@ -81,7 +82,7 @@ def _parameter(declared: Declaration, default_words: str) -> inspect.Parameter:
 
 
 def _type_and_parser(declared: Declaration) -> tuple[Any, Callable[[str], Any] | None]:
-    """The annotation that Typer makes the option's manner from, and what reads its value."""
+    """(the annotation by which Typer reads the option, what parses its value if not Typer)."""
     if declared.choices:
         words = (AUTO, *declared.choices) if declared.option.takes_auto else declared.choices
         return Literal[words] | None, None

@@ -1,4 +1,4 @@
-"""A prime from a file or from stdin."""
+"""Reading a prime, the text that a sample goes on from, out of a file or stdin."""
 
 import sys
 from pathlib import Path
@@ -7,10 +7,12 @@ from charrnn.errors import CorpusError
 
 
 def read_prime(name: str, as_bytes: bool) -> str | bytes:
-    """Return all that the file holds, `-` being stdin; text as it is learned from: UTF-8, without
-    a byte order mark. Raises CorpusError for what is missing, empty or no text.
+    """Return all that the file called `name` holds; `-` is stdin.
+
+    Unless it is wanted as bytes, it is decoded as UTF-8 without a byte order mark, as the texts
+    that models learn from are. Raises CorpusError for a file that is missing, empty or no text.
     """
-    data = _stdin() if name == "-" else _file(name)
+    data = _read_stdin() if name == "-" else _read_file(name)
     shown = "stdin" if name == "-" else repr(name)
     if not data:
         raise CorpusError(f"no text in {shown}: it is empty")
@@ -25,7 +27,7 @@ def read_prime(name: str, as_bytes: bool) -> str | bytes:
     return text.removeprefix("\ufeff")
 
 
-def _stdin() -> bytes:
+def _read_stdin() -> bytes:
     if sys.stdin is None:
         raise CorpusError("stdin is closed: there is nothing to read")
     if sys.stdin.isatty():
@@ -33,7 +35,7 @@ def _stdin() -> bytes:
     return sys.stdin.buffer.read()
 
 
-def _file(name: str) -> bytes:
+def _read_file(name: str) -> bytes:
     try:
         return Path(name).read_bytes()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Sampled texts on their way out: one after the other, or one JSON object per line."""
+"""Writing sampled texts to stdout or a file: one after the other, or as lines of JSON."""
 
 import json
 from typing import TYPE_CHECKING, Any, Protocol
@@ -9,38 +9,44 @@ if TYPE_CHECKING:
 
 
 class Sink(Protocol):
-    """Where bytes go: stdout or a file."""
+    """Something that takes bytes: stdout or a file."""
 
     def write(self, data: bytes, /) -> Any:
         """Take all of `data`."""
 
 
 def print_texts(
-    texts: "Texts", vocabulary: "Vocabulary", prime: bytes, separator: bytes, to: Sink
+    texts: "Texts", vocabulary: "Vocabulary", prime: bytes, separator: bytes, sink: Sink
 ) -> None:
-    """The first text is shown while all are written; the others follow."""
-    to.write(prime)
-    rest: list[list[Ids]] = []
-    for shown in texts:
-        to.write(vocabulary.decode_bytes(shown[0]))
-        if len(shown) > 1:
-            rest.append(shown[1:])
-    for text in zip(*rest, strict=True):
-        to.write(separator + prime)
-        for ids in text:
-            to.write(vocabulary.decode_bytes(ids))
+    """Write the texts one after the other, each behind the prime, with the separator between two.
+
+    All texts grow at the same time. The first one is written as it grows, the others when all of
+    them are complete.
+    """
+    sink.write(prime)
+    later_blocks: list[list[Ids]] = []  # new characters of every text but the first, per block
+    for block in texts:
+        sink.write(vocabulary.decode_bytes(block[0]))
+        if len(block) > 1:
+            later_blocks.append(block[1:])
+    for text_blocks in zip(*later_blocks, strict=True):
+        sink.write(separator + prime)
+        for ids in text_blocks:
+            sink.write(vocabulary.decode_bytes(ids))
 
 
-def print_json(texts: "Texts", vocabulary: "Vocabulary", prime: bytes, seed: int, to: Sink) -> None:
-    """An object for each text, when all are written."""
+def print_json(
+    texts: "Texts", vocabulary: "Vocabulary", prime: bytes, seed: int, sink: Sink
+) -> None:
+    """Write a line with a JSON object for each text, when all texts are complete."""
     for _ in texts:
         pass
-    each = zip(texts.whole(), texts.bits_per_char(), texts.reasons(), strict=True)
-    for ids, bits, reason in each:
+    results = zip(texts.whole(), texts.bits_per_char(), texts.reasons(), strict=True)
+    for ids, bits_per_char, reason in results:
         entry = {
             "text": (prime + vocabulary.decode_bytes(ids)).decode(errors="replace"),
             "seed": seed,
-            "bits_per_char": None if bits is None else round(bits, 4),
+            "bits_per_char": None if bits_per_char is None else round(bits_per_char, 4),
             "ended": reason,
         }
-        to.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")
+        sink.write(json.dumps(entry, ensure_ascii=False).encode() + b"\n")

@@ -1,16 +1,15 @@
-"""How training runs look: a bar on a terminal, plain lines elsewhere; all of it on stderr."""
+"""How training runs are shown on stderr: a bar on a terminal, plain lines elsewhere."""
 
 import sys
-from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from charrnn.cli.arguments import format_duration
+from charrnn.cli.model_facts import architecture
+from charrnn.cli.plan_rows import plan_rows, reason_rows
 from charrnn.cli.reading import ReadingDisplay
-from charrnn.cli.terminal import Color, make_console
+from charrnn.cli.terminal import Color, make_console, print_labelled
 from charrnn.corpus.progress import Note, Progress
 from charrnn.inference.scoring import WINDOW, bits
-from charrnn.plan.plan import Plan
 from charrnn.runs.events import (
     EvalReport,
     Event,
@@ -23,11 +22,14 @@ from charrnn.runs.events import (
 )
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from tqdm import tqdm
 
 LOG_LINES = 20
-"""Progress lines that a whole run writes where there is no terminal."""
+"""Progress lines that a whole run writes, at most, where there is no terminal."""
+MAX_SAMPLE_LINES = 4
+"""Lines that are shown of a sample written in training."""
+NOTEWORTHY_CHANGE = 0.05
+"""Fraction of the planned steps by which a run has to miss them for that to be told."""
 
 
 class TrainingDisplay:
@@ -37,9 +39,13 @@ class TrainingDisplay:
         self._console = make_console(sys.stderr, color)
         self._reading = ReadingDisplay()
         self._bar: tqdm[Any] | None = None
-        self._steps = self._planned = 0
-        self._logged = 0
-        self._manner = "state carried"
+        self._steps = 0
+        """Optimizer steps of the run, as the machine's speed is now."""
+        self._planned_steps = 0
+        """Optimizer steps of the run, as they were planned."""
+        self._lines_logged = 0
+        """How many of LOG_LINES have been due so far."""
+        self._evaluation_manner = "state carried"
 
     def show(self, event: Event) -> None:
         """Show one event."""
@@ -63,7 +69,7 @@ class TrainingDisplay:
                 self._show_end(event)
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Remove the bars from the terminal."""
         self._reading.close()
         if self._bar is not None:
             self._bar.close()
@@ -71,13 +77,13 @@ class TrainingDisplay:
 
     def _show_start(self, event: RunStarted) -> None:
         plan = event.plan
-        self._steps = self._planned = plan.run.steps
+        self._steps = self._planned_steps = plan.run.steps
         if plan.corpus.splits.records is not None:
-            self._manner = "each line by itself"
+            self._evaluation_manner = "each line by itself"
         for note in event.notes:
             self._print(note)
-        _print_grid(self._console, _plan_rows(plan, event.folder))
-        _print_grid(self._console, _reason_rows(plan))
+        print_labelled(self._console, plan_rows(plan, event.folder))
+        print_labelled(self._console, reason_rows(plan))
         self._console.print(f"repeat with: {plan.command()}", soft_wrap=True, markup=False)
         if event.step:
             self._print(f"resumed after step {event.step:,}")
@@ -104,10 +110,10 @@ class TrainingDisplay:
     def _show_rollback(self, event: RolledBack) -> None:
         loss = "not a number" if event.train_nats is None else f"{event.train_nats:.3g} nats"
         self._print(
-            f"{_at(event.diverged_step, self._steps, event.elapsed_s)} training diverged, the loss "
+            f"{self._progress(event.diverged_step, event.elapsed_s)} training diverged, the loss "
             f"is {loss}: back to step {event.step:,} with {event.lr_scale:g} of the learning rate"
         )
-        self._logged = event.step * LOG_LINES // self._steps
+        self._lines_logged = self._lines_due(event.step)
         if self._bar is not None:
             self._bar.update(event.step - self._bar.n)
 
@@ -116,21 +122,19 @@ class TrainingDisplay:
         if self._bar is not None:
             self._bar.set_postfix_str(figures, refresh=False)
             self._bar.update(event.step - self._bar.n)
-        elif event.step * LOG_LINES // self._steps > self._logged:
-            self._logged = event.step * LOG_LINES // self._steps
-            self._print(f"{_at(event.step, self._steps, event.elapsed_s)} {figures}")
+        elif self._lines_due(event.step) > self._lines_logged:
+            self._lines_logged = self._lines_due(event.step)
+            self._print(f"{self._progress(event.step, event.elapsed_s)} {figures}")
 
     def _show_eval(self, event: EvalReport) -> None:
         if event.carried:
             return
+        progress = self._progress(event.step, event.elapsed_s)
         best = ", best so far" if event.best else ""
-        self._print(
-            f"{_at(event.step, self._steps, event.elapsed_s)} "
-            f"validation ~{_loss(event.val_nats)}{best}"
-        )
+        self._print(f"{progress} validation ~{_format_loss(event.val_nats)}{best}")
 
     def _show_sample(self, event: SampleReport) -> None:
-        for line in event.text.strip("\n").splitlines()[:4]:
+        for line in event.text.strip("\n").splitlines()[:MAX_SAMPLE_LINES]:
             self._print(f"    {''.join(c for c in line if c.isprintable())}")
 
     def _show_end(self, event: RunFinished) -> None:
@@ -138,38 +142,54 @@ class TrainingDisplay:
         name = event.model.parent.name
         if event.reason == "already finished":
             self._print(f"{name} is finished already, after step {event.step:,}")
-            return
-        if event.reason == "interrupted":
+        elif event.reason == "interrupted":
             self._print(f"stopped after step {event.step:,}, everything is saved")
             self._print(f"resume with: charrnn train --resume {name}")
-            return
-        if abs(event.step - self._planned) > 0.05 * self._planned and event.reason == "finished":
-            how = "faster" if event.step > self._planned else "slower"
-            self._print(
-                f"{event.step:,} steps instead of {self._planned:,}: this machine became {how}"
-            )
-        if event.reason == "deadline":
+        else:
+            self._show_steps_made(event)
+            self._show_result(event)
+
+    def _show_steps_made(self, event: RunFinished) -> None:
+        """Say why the run has made another number of steps than planned, if it has."""
+        difference = abs(event.step - self._planned_steps)
+        if event.reason == "finished" and difference > NOTEWORTHY_CHANGE * self._planned_steps:
+            planned = f"{self._planned_steps:,}"
+            how = "faster" if event.step > self._planned_steps else "slower"
+            self._print(f"{event.step:,} steps instead of {planned}: this machine became {how}")
+        elif event.reason == "deadline":
             self._print(
                 "this machine was slower than measured at the start: stopped at the budget, "
                 f"after {event.step:,} of {self._steps:,} steps"
             )
-        if event.reason == "no better":
+        elif event.reason == "no better":
             self._print(
                 f"stopped after {event.step:,} of {self._steps:,} steps: validation has not "
                 f"improved since step {event.best_step:,}, whose model is kept"
             )
-        rows: list[tuple[str, ...]] = [
-            ("model", str(event.model)),
-            ("time", format_duration(event.elapsed_s)),
-        ]
+
+    def _show_result(self, event: RunFinished) -> None:
+        """Say where the model is, what it took and how good it is."""
+        rows = [("model", str(event.model)), ("time", format_duration(event.elapsed_s))]
         if event.val_nats is not None:
-            rows.append(("validation", f"{_loss(event.val_nats)}, {self._manner}"))
+            loss = _format_loss(event.val_nats)
+            rows.append(("validation", f"{loss}, {self._evaluation_manner}"))
         if event.windows_nats is not None:
-            rows.append(("", f"{_loss(event.windows_nats)}, windows of {WINDOW}, empty state"))
-        rows.append(("write with", f"charrnn sample {name} --temp 0.8"))
-        _print_grid(self._console, rows)
+            loss = _format_loss(event.windows_nats)
+            rows.append(("", f"{loss}, windows of {WINDOW}, empty state"))
+        rows.append(("write with", f"charrnn sample {event.model.parent.name} --temp 0.8"))
+        print_labelled(self._console, rows)
+
+    def _lines_due(self, step: int) -> int:
+        """How many of LOG_LINES a run without a terminal should have written by a step."""
+        return step * LOG_LINES // self._steps
+
+    def _progress(self, step: int, elapsed_s: float) -> str:
+        """`  1m 15s   500/2,000`: the time that has passed, and the step of how many."""
+        width = len(f"{self._steps:,}")
+        return f"{format_duration(elapsed_s):>7} {step:>{width},}/{self._steps:,}"
 
     def _print(self, line: str) -> None:
+        """Print a line above the bar, if there is one."""
         if self._bar is not None:
             self._bar.clear()
         self._console.print(line, markup=False, soft_wrap=True)
@@ -178,16 +198,18 @@ class TrainingDisplay:
 
 
 class ComparisonDisplay(TrainingDisplay):
-    """Shows the events of several runs in turn: a line when each begins, and one when it ends."""
+    """Shows the events of several runs in turn: a line when each begins, and one when it ends.
+
+    In between there is a bar, or the evaluations where there is no terminal.
+    """
 
     def _show_start(self, event: RunStarted) -> None:
-        plan = event.plan
-        self._steps = self._planned = plan.run.steps
-        self._logged = 0
+        model = event.plan.model
+        self._steps = self._planned_steps = event.plan.run.steps
+        self._lines_logged = 0
         self._print(
-            f"{plan.model.cell} {plan.model.num_layers}x{plan.model.hidden_size}, "
-            f"{plan.model.num_parameters():,} parameters, {self._steps:,} steps: "
-            f"{event.folder.name}"
+            f"{architecture(model)}, {model.num_parameters():,} parameters, "
+            f"{self._steps:,} steps: {event.folder.name}"
         )
         self._open_bar(event.step)
 
@@ -200,78 +222,17 @@ class ComparisonDisplay(TrainingDisplay):
             super()._show_eval(event)
 
     def _show_sample(self, event: SampleReport) -> None:
-        """Samples are for one who watches a single run."""
+        """Show nothing: a sample of each evaluation of each run would be too much."""
 
     def _show_end(self, event: RunFinished) -> None:
         if event.reason == "interrupted":
             super()._show_end(event)
             return
         self.close()
-        loss = "" if event.val_nats is None else f", validation {_loss(event.val_nats)}"
+        loss = "" if event.val_nats is None else f", validation {_format_loss(event.val_nats)}"
         self._print(f"{format_duration(event.elapsed_s):>7} {event.step:,} steps{loss}")
 
 
-def _plan_rows(plan: Plan, folder: Path) -> list[tuple[str, ...]]:
-    model, step, corpus = plan.model, plan.step, plan.corpus
-    unit = "bytes" if corpus.text.as_bytes else "characters"
-    rows: list[tuple[str, ...]] = [
-        ("run", str(folder)),
-        ("text", f"{corpus.name}: {corpus.num_symbols:,} {unit}, {model.vocab_size} distinct"),
-        (
-            "model",
-            f"{model.cell} {model.num_layers}x{model.hidden_size}, "
-            f"{model.num_parameters():,} parameters",
-        ),
-        (
-            "training",
-            f"{plan.run.steps:,} steps of {_window(plan)}",
-        ),
-        (
-            "engine",
-            f"{step.engine} {step.precision} on {step.device}, "
-            f"{step.threads} threads, seed {step.seed}",
-        ),
-    ]
-    if plan.budget_s is not None:
-        rows.append(("budget", format_duration(plan.budget_s)))
-    return rows
-
-
-def _reason_rows(plan: Plan) -> list[tuple[str, ...]]:
-    """Every choice with its reason."""
-    values = asdict(plan.model) | asdict(plan.run) | asdict(plan.step)
-    values |= asdict(plan.optimizer) | asdict(plan.corpus.splits)
-    return [
-        (option.replace("_", "-"), f"{values[option]}", reason)
-        for option, reason in plan.reasons.items()
-    ]
-
-
-def _window(plan: Plan) -> str:
-    """What one step reads; and how often all is read, where that can be told beforehand."""
-    step, corpus = plan.step, plan.corpus
-    if corpus.splits.records is not None:
-        return f"{step.batch_size} lines, {step.seq_len} characters of each at a time"
-    read = plan.run.steps * step.batch_size * step.seq_len
-    trained_on = corpus.num_symbols * (1 - corpus.splits.val_frac - corpus.splits.test_frac)
-    return (
-        f"{step.batch_size} streams x {step.seq_len} characters, {read / trained_on:.3g} readings"
-    )
-
-
-def _print_grid(console: "Console", rows: list[tuple[str, ...]]) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    grid = Table.grid(padding=(0, 2))
-    for label, *cells in rows:
-        grid.add_row(f"[bold]{label}[/]", *map(escape, cells))
-    console.print(grid)
-
-
-def _at(step: int, steps: int, elapsed_s: float) -> str:
-    return f"{format_duration(elapsed_s):>7} {step:>{len(f'{steps:,}')},}/{steps:,}"
-
-
-def _loss(nats: float) -> str:
+def _format_loss(nats: float) -> str:
+    """`2.053 bits/char (1.4230 nats)`: a loss in nats per character, in both units."""
     return f"{bits(nats):.3f} bits/char ({nats:.4f} nats)"

@@ -1,4 +1,4 @@
-"""`charrnn sample -i`: text in, the model goes on. The standard library's readline edits lines."""
+"""The prompt of `charrnn sample -i`, at which a person and a model write a text in turn."""
 
 import contextlib
 import io
@@ -28,10 +28,11 @@ TEXT       the model reads it and goes on
 /reset     forget all that was read and written
 /quit      leave; so does Ctrl-D
 Ctrl-C     stops the text"""
+"""What /help prints."""
 
 
 class Prompt:
-    """A story that a person and a model write in turn."""
+    """Reads lines and commands from stdin, and writes how the model goes on to stdout."""
 
     def __init__(
         self, model: "Model", network: "Network", config: "SamplingConfig", unknown: "Unknown"
@@ -44,14 +45,16 @@ class Prompt:
         if isinstance(sys.stdin, io.TextIOWrapper):  # parse_text judges what is no UTF-8
             sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
         self._sign = "> " if sys.stdin.isatty() else ""
+        """What a person at a terminal sees before the line that is being typed."""
 
     def run(self, place: "Place", primed: bool) -> "Place":
-        """Answer line by line until the input ends; return where the story has come to.
+        """Answer line by line until the input ends; return the place where the text has come to.
 
-        primed: there is something to go on from before the first line.
+        `place` is where the text begins. If it is `primed`, the model writes before the first line
+        is read.
         """
         with contextlib.suppress(ImportError):
-            import readline  # noqa: F401 (input uses it from here on)
+            import readline  # noqa: F401 (lets people edit the lines that input reads)
         if primed:
             place = self._write(place)
         while True:
@@ -59,25 +62,26 @@ class Prompt:
                 line = input(self._sign)
             except EOFError:
                 break
-            except KeyboardInterrupt:  # only the line is given up
-                _tell("")
+            except KeyboardInterrupt:  # gives up the line, not the prompt
+                _print_message("")
                 continue
             if line.split() == ["/quit"]:
                 return place
             try:
-                place = self._answered(parse_text(line), place)
+                place = self._answer(parse_text(line), place)
             except KeyboardInterrupt:
-                _tell("")
+                _print_message("")
             except (CharRNNError, TyperException) as error:
-                _tell(f"charrnn: {_message(error)}")
+                _print_message(f"charrnn: {_message(error)}")
         if self._sign:
-            _tell("")
+            _print_message("")
         return place
 
-    def _answered(self, line: str, place: "Place") -> "Place":
+    def _answer(self, line: str, place: "Place") -> "Place":
+        """Carry out a command, or go on after a line of text; return the place after that."""
         if not line.startswith("/"):
-            read = self._model.place_after(line, self._network, self._unknown, place)
-            return self._write(read)
+            place = self._model.place_after(line, self._network, self._unknown, place)
+            return self._write(place)
         command, _, argument = line.strip().partition(" ")
         if command == "/more":
             return self._write(place)
@@ -86,19 +90,19 @@ class Prompt:
         if command == "/temp":
             if argument:
                 self._config = replace(self._config, temperature=parse_number(argument))
-            _tell(f"temperature {self._config.temperature:g}")
+            _print_message(f"temperature {self._config.temperature:g}")
         elif command == "/seed":
             if argument:
                 self._config = replace(self._config, seed=parse_size(argument))
-            _tell(f"seed {self._config.seed}")
+            _print_message(f"seed {self._config.seed}")
         elif command == "/help":
-            _tell(HELP)
+            _print_message(HELP)
         else:
-            _tell(f"no command {command!r}; /help lists them")
+            _print_message(f"no command {command!r}; /help lists them")
         return place
 
     def _write(self, place: "Place") -> "Place":
-        """Show new text; return the place at the end of what was shown. Ctrl-C ends it."""
+        """Write new text until it or Ctrl-C ends it; return the place after what was written."""
         from charrnn.sampling.texts import Texts
 
         vocabulary = self._model.vocabulary
@@ -106,7 +110,7 @@ class Prompt:
         with contextlib.suppress(KeyboardInterrupt):
             print_texts(texts, vocabulary, b"", b"", self._output)
         self._output.write(b"\n")
-        # every turn has random numbers of its own, and the same ones again after /seed
+        # Each text has random numbers of its own, and the same ones again after /seed.
         self._config = replace(self._config, seed=(self._config.seed + 1) % 2**64)
         return texts.place_after()
 
@@ -115,5 +119,5 @@ def _message(error: CharRNNError | TyperException) -> str:
     return error.format_message() if isinstance(error, TyperException) else str(error)
 
 
-def _tell(message: str) -> None:
+def _print_message(message: str) -> None:
     print(message, file=sys.stderr, flush=True)

@@ -1,8 +1,10 @@
-"""Options read without pydantic, whose import would take a third of the time of a short command.
+"""Converting the values of options without pydantic, whose import is slow.
 
-Typer asks a parameter for a converter when the command runs, and makes every one with pydantic.
-The plain kinds that this command line is made of are converted here; whatever is not plain, a
-mistake among it, still goes to Typer's own, which also words the error.
+Typer converts the value of each option with pydantic when a command runs. With pydantic,
+`charrnn sample -n 1 -q` takes 0.36 s of CPU time, without it 0.27 s; `charrnn --help`, which
+converts nothing, takes 0.21 s either way (medians of 15 runs, Typer 0.29, two cores of a Xeon).
+So the plain kinds of values that this command line has are converted here. What is not plain, a
+mistake among it, still goes to Typer, which also words the error.
 """
 
 from collections.abc import Callable
@@ -12,36 +14,41 @@ from typing import Any, Literal, get_args, get_origin
 
 from typer.core import TyperArgument, TyperOption
 
-UNKNOWN = object()
+LEFT_TO_TYPER = object()
+"""Stands for a value that is not converted here."""
 
 
 class QuickConverter:
-    """Stands in for Typer's converter of one parameter."""
+    """Stands in for Typer's converter of one parameter of a command."""
 
-    def __init__(self, parameter: Any, own: Callable[[Any], Any]) -> None:
-        self._own = own
+    def __init__(self, parameter: Any, typer_converter: Callable[[Any], Any]) -> None:
+        self._typer_converter = typer_converter
         descriptor = parameter.type_descriptor
         self._parser = descriptor.parameter_info.parser
         self._annotation = descriptor.annotation
 
     def coerce(self, value: Any, param: Any, ctx: Any) -> Any:
         """Return `value`, a string or a default, as what the command expects."""
-        known = UNKNOWN
+        converted = LEFT_TO_TYPER
         if param.multiple and self._parser is None:
-            known = self._listed(value)
+            converted = self._convert_list(value)
         elif param.nargs == 1 and not param.multiple:
-            known = self._converted(value)
-        return self._own(param).coerce(value, param=param, ctx=ctx) if known is UNKNOWN else known
+            converted = self._convert(value)
+        if converted is LEFT_TO_TYPER:
+            return self._typer_converter(param).coerce(value, param=param, ctx=ctx)
+        return converted
 
-    def _listed(self, value: Any) -> Any:
-        of_strings = list[str] in (self._annotation, *get_args(self._annotation))
+    def _convert_list(self, value: Any) -> Any:
+        """Convert the values of an option that may be given several times."""
+        holds_strings = list[str] in (self._annotation, *get_args(self._annotation))
         if value is None:
             return None
-        if of_strings and all(type(each) is str for each in value):
+        if holds_strings and all(type(element) is str for element in value):
             return list(value)
-        return UNKNOWN
+        return LEFT_TO_TYPER
 
-    def _converted(self, value: Any) -> Any:
+    def _convert(self, value: Any) -> Any:
+        """Convert the value of an option that is given once."""
         annotation = self._annotation
         if value is None:
             return None
@@ -56,12 +63,12 @@ class QuickConverter:
                 return value
             if value in {member.value for member in annotation}:
                 return annotation(value)
-        return UNKNOWN
+        return LEFT_TO_TYPER
 
 
 def use_quick_converters() -> None:
-    """From here on, every option and argument of Typer's is converted quickly if it can be."""
+    """From here on, the value of each option and argument is converted quickly if it can be."""
     for kind in (TyperOption, TyperArgument):
-        own = getattr(kind, "get_runtime_param", None)
-        if own is not None:  # another Typer, which may do without pydantic
-            kind.get_runtime_param = partialmethod(QuickConverter, own)  # type: ignore[method-assign,assignment]
+        typer_converter = getattr(kind, "get_runtime_param", None)
+        if typer_converter is not None:  # None in another Typer, which may do without pydantic
+            kind.get_runtime_param = partialmethod(QuickConverter, typer_converter)  # type: ignore[method-assign,assignment]

@@ -1,17 +1,18 @@
-"""How reading text looks: a bar with the throughput on a terminal, a line at the end elsewhere."""
+"""How reading a text is shown on stderr: a bar on a terminal, a line at the end elsewhere."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from charrnn.corpus.progress import Note, Progress
+from charrnn.corpus.progress import Note, Progress, Report, silent
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
 
 class ReadingDisplay:
-    """Shows what reading, encoding and downloading tell, on stderr."""
+    """Shows the events of reading, encoding and downloading a text."""
 
     def __init__(self) -> None:
         self._task = ""
@@ -33,7 +34,7 @@ class ReadingDisplay:
             self.close()
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
+        """Remove the bar from the terminal."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
@@ -57,8 +58,15 @@ class ReadingDisplay:
         self._bar.update(event.before + event.done - self._bar.n)
 
 
+@contextmanager
+def reading_report(*, quiet: bool = False) -> Iterator[Report]:
+    """Make a Report that shows on stderr what it is told, unless `quiet`, within a `with` block."""
+    with closing(ReadingDisplay()) as display:
+        yield silent if quiet else display.show
+
+
 def announce_terminal(arguments: Sequence[str]) -> None:
-    """Say so if stdin is about to be read and a person is at the other end of it."""
+    """Tell a person at the terminal that stdin is read, if it is one of `arguments`."""
     if "-" in arguments and sys.stdin is not None and sys.stdin.isatty():
         print(
             "reading text from the terminal; end it with Ctrl-D on a line of its own",
@@ -67,6 +75,7 @@ def announce_terminal(arguments: Sequence[str]) -> None:
 
 
 def _summary(event: Progress) -> str:
+    """`counting: 120 MB in 2.0s, 60.0 MB/s`."""
     megabytes = event.done / 1e6
     return (
         f"{event.task}: {megabytes:,.0f} MB in {event.elapsed_s:.1f}s, "

@@ -1,7 +1,8 @@
-"""`charrnn sample`: text out, one character at a time, and nothing else on stdout."""
+"""`charrnn sample`: write text in the style of a model; nothing else goes to stdout."""
 
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,19 +12,20 @@ from charrnn.cli.arguments import parse_size, parse_text
 from charrnn.cli.escapes import unescape
 from charrnn.cli.option_parameters import given, with_options
 from charrnn.cli.prime_file import read_prime
-from charrnn.cli.printing import Sink, print_json, print_texts
+from charrnn.cli.printing import print_json, print_texts
 from charrnn.cli.terminal import ModelArgument, Output, QuietOption
 from charrnn.errors import CharRNNError, UsageError
 from charrnn.sampling.config import LENGTH, TEXTS, SamplingConfig
 
 if TYPE_CHECKING:
-    from charrnn.corpus.vocabulary import Unknown
+    from charrnn.corpus.vocabulary import Unknown, Vocabulary
     from charrnn.inference.network import Network
     from charrnn.model.precision import PrecisionChoice
     from charrnn.sampling.place import Place
     from charrnn.sampling.texts import Texts
     from charrnn.sampling.trained_model import Model
 
+# Headings of the options in help, beside those in sampling/config.py.
 BEGINNING = "Where a text begins"
 OUTPUT = "Where texts go"
 MODEL = "How the model runs"
@@ -52,7 +54,7 @@ def sample(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Go on from the place that --save-state kept.",
+            help="File of --save-state: the text goes on from the place that it keeps.",
             show_default=False,
             rich_help_panel=BEGINNING,
         ),
@@ -101,7 +103,7 @@ def sample(
             "--output",
             "-o",
             metavar="FILE",
-            help="File that the text replaces when it is whole; - for stdout.",
+            help="File to write to, which is replaced when the text is complete; - for stdout.",
             show_default=False,
             rich_help_panel=OUTPUT,
         ),
@@ -118,8 +120,8 @@ def sample(
     precision: Annotated[
         Literal["auto", "fp32", "bf16", "int8"],
         typer.Option(
-            help="Number type of the weights; auto: the fastest that costs the model next to "
-            "nothing.",
+            help="Number type of the weights; auto takes the fastest that predicts as well as "
+            "fp32, or nearly.",
             rich_help_panel=MODEL,
         ),
     ] = "auto",
@@ -152,7 +154,6 @@ def sample(
     goes on while the expression lets it: it ends where nothing can follow, before
     a --stop, after --lines or at --length, and only where what is written matches.
     """
-    from charrnn.files.atomic import replacing
     from charrnn.sampling import saved_state, trained_model
     from charrnn.sampling.texts import Texts
 
@@ -160,32 +161,27 @@ def sample(
     if escape:
         prime = unescape("--prime", prime)
     config = _make_config(given(options), escape=escape, seed=trained_model.new_seed())
-    _check_ends(config, context.params)
+    _refuse_endless_texts(config, context.params)
     stdout = Output() if output in (None, "-") else None
     loaded = trained_model.load(model)
-    first = prime if prime_file is None else read_prime(prime_file, loaded.vocabulary.is_bytes)
+    text = prime if prime_file is None else read_prime(prime_file, loaded.vocabulary.is_bytes)
     network = loaded.network(precision, threads)
-    place = _place_after(first, loaded, network, unknown, load_state)
+    place = _place_after(text, loaded, network, unknown, load_state)
+    # Made before anything is printed: this refuses options that the model's vocabulary cannot obey.
     texts = Texts(network, loaded.vocabulary, place, config, keep=as_json or save_state is not None)
     if not quiet:
         _announce(loaded, precision, config.seed)
     if interactive:
         from charrnn.cli.prompt import Prompt
 
-        place = Prompt(loaded, network, config, unknown).run(place, primed=len(first) > 0)
-        if save_state is not None:
-            saved_state.write(Path(save_state), place, loaded.checkpoint)
-        return
-    echoed = b"" if no_prime else first if isinstance(first, bytes) else first.encode()
-    if stdout is None:
-        with replacing(Path(str(output))) as file:
-            _print(texts, loaded, echoed, config.seed, separator, as_json=as_json, to=file)
+        place = Prompt(loaded, network, config, unknown).run(place, primed=len(text) > 0)
     else:
-        _print(texts, loaded, echoed, config.seed, separator, as_json=as_json, to=stdout)
-        if stdout.is_terminal and not as_json:
-            stdout.write(b"\n")
+        printed_prime = b"" if no_prime else text if isinstance(text, bytes) else text.encode()
+        _write(texts, loaded.vocabulary, printed_prime, config.seed, stdout, context.params)
+        if save_state is not None:
+            place = texts.place_after()
     if save_state is not None:
-        saved_state.write(Path(save_state), texts.place_after(), loaded.checkpoint)
+        saved_state.write(Path(save_state), place, loaded.checkpoint)
 
 
 def _refuse_contradictions(options: Mapping[str, Any]) -> None:
@@ -214,7 +210,11 @@ def _refuse_contradictions(options: Mapping[str, Any]) -> None:
 
 
 def _make_config(options: dict[str, Any], *, escape: bool, seed: int) -> SamplingConfig:
-    """The options that were given as a SamplingConfig; `seed` stands where none was given."""
+    """The SamplingConfig that the given options ask for, with `seed` if they name none.
+
+    With `escape`, the escapes in stop strings stand for what they mean. Where lines are counted,
+    the longest text has room for that many of them.
+    """
     for name in ("forbid", "match"):
         if name in options:
             options[name] = parse_text(options[name])
@@ -225,8 +225,11 @@ def _make_config(options: dict[str, Any], *, escape: bool, seed: int) -> Samplin
     return SamplingConfig(**{"seed": seed, **options})
 
 
-def _check_ends(config: SamplingConfig, options: Mapping[str, Any]) -> None:
-    """What is only done when a text has ended needs texts that end, and a state a single one."""
+def _refuse_endless_texts(config: SamplingConfig, options: Mapping[str, Any]) -> None:
+    """Raise UsageError for options that take effect when a text ends, if the texts never do.
+
+    The state that --save-state keeps is the end of one text, so several are refused, too.
+    """
     if not config.may_end():
         for flag, is_given in {
             "--output": options["output"] is not None,
@@ -246,7 +249,7 @@ def _place_after(
     unknown: "Unknown",
     load_state: str | None,
 ) -> "Place":
-    """The place after `prime`, which follows the saved state if there is one."""
+    """The place after reading `prime`, from the saved state on if there is one."""
     from charrnn.sampling import saved_state
 
     before = None
@@ -260,19 +263,27 @@ def _announce(model: "Model", precision: "PrecisionChoice", seed: int) -> None:
     print(f"model {model.name}, {model.precision(precision)}, seed {seed}", file=sys.stderr)
 
 
-def _print(
+def _write(
     texts: "Texts",
-    model: "Model",
+    vocabulary: "Vocabulary",
     prime: bytes,
     seed: int,
-    separator: str | None,
-    *,
-    as_json: bool,
-    to: Sink,
+    stdout: Output | None,
+    options: Mapping[str, Any],
 ) -> None:
-    """Write the texts, each behind `prime`, in the form that was asked for."""
-    if as_json:
-        print_json(texts, model.vocabulary, prime, seed, to)
+    """Write the texts, each behind `prime`, to stdout or, where that is None, to --output."""
+    from charrnn.files.atomic import replacing
+
+    if options["as_json"]:
+        print_to = partial(print_json, texts, vocabulary, prime, seed)
     else:
+        separator = options["separator"]
         between = "\n\n" if separator is None else parse_text(separator)
-        print_texts(texts, model.vocabulary, prime, between.encode(), to)
+        print_to = partial(print_texts, texts, vocabulary, prime, between.encode())
+    if stdout is None:
+        with replacing(Path(options["output"])) as file:
+            print_to(file)
+        return
+    print_to(stdout)
+    if stdout.is_terminal and not options["as_json"]:
+        stdout.write(b"\n")  # so that the shell's prompt does not stand behind the text

@@ -1,16 +1,17 @@
-"""Learning curves in the terminal, as characters: readable without colour, and without a library.
+"""Learning curves drawn with characters on a terminal, readable without colour.
 
-The libraries at hand tell curves apart by colour alone, or are a new compiled program with an
-interface that has just changed; this is all that two panels need.
+No library draws them: those at hand tell curves apart by colour alone, or are a new compiled
+program with an interface that has just changed, and two panels need little.
 """
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from charrnn.cli.arguments import format_count
-from charrnn.comparison.curves import Curve, Point
+from charrnn.comparison.curves import CurvePoint, LearningCurve
 from charrnn.inference.scoring import bits
 
 if TYPE_CHECKING:
@@ -18,27 +19,43 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 MARKS = "●○▲△■□◆◇+×"
+"""Characters that stand for an evaluation, one for each curve, the best curve's first."""
 STYLES = ("bold", "red", "blue", "green", "magenta", "yellow", "cyan")
+"""rich's names of the curves' styles, in the same order."""
 BETWEEN = "·"
-"""Drawn between two evaluations."""
+"""Character that the line between two evaluations is made of."""
 HEIGHT = 16
+"""Rows of a panel's canvas."""
 MARGIN = 6
-"""Columns left of the canvas, for the numbers."""
-NARROWEST, WIDEST = 30, 76
-"""Of a panel, in columns."""
+"""Columns to the left of a panel's canvas, for the numbers on its axis."""
+MIN_WIDTH, MAX_WIDTH = 30, 76
+"""Fewest and most columns of a panel's canvas."""
+MIN_WIDTH_OF_TWO = 2 * (MIN_WIDTH + MARGIN) + 30
+"""Columns of a terminal on which two panels stand side by side."""
+
+Line = list[tuple[float, float]]
+"""The points (x, y) of a curve, in the units of the panel's axes."""
 
 
-def print_curves(console: "Console", curves: Sequence[Curve]) -> None:
-    """Bits per character against characters and against seconds: side by side, if that fits."""
+def print_curves(console: "Console", curves: Sequence[LearningCurve]) -> None:
+    """Draw bits per character against characters and against seconds, side by side if they fit.
+
+    Each curve must have at least one evaluation.
+    """
     from rich.table import Table
     from rich.text import Text
 
-    beside = console.width >= 2 * (NARROWEST + MARGIN) + 30
+    beside = console.width >= MIN_WIDTH_OF_TWO
     room = (console.width - 4) // 2 if beside else console.width
-    width = max(NARROWEST, min(WIDEST, room - MARGIN))
+    width = max(MIN_WIDTH, min(MAX_WIDTH, room - MARGIN))
     panels = [
-        _panel(curves, lambda p: p.characters, math.log10, width, "characters read in training"),
-        _panel(curves, lambda p: p.seconds, float, width, "seconds"),
+        _panel(
+            [_line(curve, lambda p: math.log10(p.characters)) for curve in curves],
+            width,
+            "characters read in training",
+            logarithmic=True,
+        ),
+        _panel([_line(curve, lambda p: p.seconds) for curve in curves], width, "seconds"),
     ]
     console.print("validation bits per character", style="bold")
     if beside:
@@ -49,76 +66,98 @@ def print_curves(console: "Console", curves: Sequence[Curve]) -> None:
         for panel in panels:
             console.print(panel, no_wrap=True, crop=False)
     for number, curve in enumerate(curves):
-        mark = Text(MARKS[number % len(MARKS)], STYLES[number % len(STYLES)])
-        console.print(Text.assemble("  ", mark, " ", curve.name))
+        console.print(Text.assemble("  ", (_mark(number), _style(number)), " ", curve.name))
 
 
-def _panel(
-    curves: Sequence[Curve],
-    place_of: Callable[[Point], float],
-    scale: Callable[[float], float],
-    width: int,
-    caption: str,
-) -> "Text":
-    """A canvas of HEIGHT rows with its axes; `scale` says where a place lies."""
+@dataclass(frozen=True)
+class _Axis:
+    """The numbers from `first` to `last`, laid out evenly over `cells` rows or columns."""
+
+    first: float
+    last: float
+    cells: int
+
+    def cell(self, number: float) -> int:
+        """The row or column of a number, counted from 0."""
+        return round((number - self.first) / ((self.last - self.first) or 1.0) * (self.cells - 1))
+
+
+Canvas = list[list[tuple[str, str]]]
+"""Rows of (character, style)."""
+
+
+def _panel(lines: Sequence[Line], width: int, caption: str, *, logarithmic: bool = False) -> "Text":
+    """A canvas with its axes. With `logarithmic`, x is the logarithm of what the axis shows."""
     from rich.text import Text
 
-    lines = [
-        [(scale(place_of(point)), bits(point.nats)) for point in curve.points] for curve in curves
-    ]
-    every = [point for line in lines for point in line]
-    left = min(x for x, _ in every) if scale is not float else 0.0
-    right = max(x for x, _ in every)
-    low, high = min(y for _, y in every), max(y for _, y in every)
-
-    def column(x: float) -> int:
-        return round((x - left) / ((right - left) or 1.0) * (width - 1))
-
-    def row(y: float) -> int:
-        return round((high - y) / ((high - low) or 1.0) * (HEIGHT - 1))
-
-    canvas: list[list[tuple[str, str]]] = [[(" ", "")] * width for _ in range(HEIGHT)]
-    for mark in (BETWEEN, ""):  # the evaluations lie on top of what is between, the best on top
-        for number, line in reversed(list(enumerate(lines))):
-            style = STYLES[number % len(STYLES)]
-            shown = _between(line, column) if mark else line
-            for x, y in shown:
-                canvas[row(y)][column(x)] = (mark or MARKS[number % len(MARKS)], style)
-    numbers = {row(y): f"{y:.3g}" for y in _round_numbers(low, high, HEIGHT // 2)}
-    drawn = Text()
-    for place, cells in enumerate(canvas):
-        drawn.append(
-            f"{numbers.get(place, ''):>{MARGIN - 2}} " + ("┤" if place in numbers else "│")
-        )
+    xs = [x for line in lines for x, _ in line]
+    ys = [y for line in lines for _, y in line]
+    x_axis = _Axis(min(xs) if logarithmic else 0.0, max(xs), width)
+    y_axis = _Axis(max(ys), min(ys), HEIGHT)
+    labels = {y_axis.cell(y): f"{y:.3g}" for y in _round_numbers(min(ys), max(ys), HEIGHT // 2)}
+    panel = Text()
+    for row, cells in enumerate(_draw(lines, x_axis, y_axis)):
+        panel.append(f"{labels.get(row, ''):>{MARGIN - 2}} " + ("┤" if row in labels else "│"))
         for mark, style in cells:
-            drawn.append(mark, style)
-        drawn.append("\n")
-    drawn.append(f"{'':{MARGIN - 1}}└{'─' * width}\n")
-    if scale is float:
-        places = [(x, f"{x:g}") for x in _round_numbers(left, right, width // 10)]
-    else:
-        places = [(scale(x), format_count(x)) for x in _one_two_five(10**left, 10**right)]
-    drawn.append(_labels([(column(x) + MARGIN, label) for x, label in places], width + MARGIN))
-    drawn.append(f"\n{'':{MARGIN}}{caption:^{width}}\n")
-    return drawn
+            panel.append(mark, style)
+        panel.append("\n")
+    panel.append(f"{'':{MARGIN - 1}}└{'─' * width}\n")
+    panel.append(_label_x_axis(x_axis, logarithmic=logarithmic))
+    panel.append(f"\n{'':{MARGIN}}{caption:^{width}}\n")
+    return panel
 
 
-def _between(
-    line: list[tuple[float, float]], column: Callable[[float], int]
-) -> list[tuple[float, float]]:
+def _draw(lines: Sequence[Line], x_axis: _Axis, y_axis: _Axis) -> Canvas:
+    """The lines on a canvas, evaluations above what is between them, the first line on top."""
+    canvas: Canvas = [[(" ", "")] * x_axis.cells for _ in range(y_axis.cells)]
+    numbered = list(reversed(list(enumerate(lines))))
+    for number, line in numbered:
+        for x, y in _between(line, x_axis):
+            canvas[y_axis.cell(y)][x_axis.cell(x)] = (BETWEEN, _style(number))
+    for number, line in numbered:
+        for x, y in line:
+            canvas[y_axis.cell(y)][x_axis.cell(x)] = (_mark(number), _style(number))
+    return canvas
+
+
+def _line(curve: LearningCurve, x_of: Callable[[CurvePoint], float]) -> Line:
+    return [(x_of(point), bits(point.nats)) for point in curve.points]
+
+
+def _mark(number: int) -> str:
+    return MARKS[number % len(MARKS)]
+
+
+def _style(number: int) -> str:
+    return STYLES[number % len(STYLES)]
+
+
+def _between(line: Line, x_axis: _Axis) -> Line:
     """A point for each column between two evaluations, on the straight line that joins them."""
     points = []
     for (x, y), (next_x, next_y) in pairwise(line):
-        count = column(next_x) - column(x)
+        columns = x_axis.cell(next_x) - x_axis.cell(x)
         points += [
-            (x + part / count * (next_x - x), y + part / count * (next_y - y))
-            for part in range(1, count)
+            (x + part / columns * (next_x - x), y + part / columns * (next_y - y))
+            for part in range(1, columns)
         ]
     return points
 
 
+def _label_x_axis(axis: _Axis, *, logarithmic: bool) -> str:
+    """The line of numbers below a canvas."""
+    if logarithmic:
+        counts = _one_two_five(10**axis.first, 10**axis.last)
+        labels = [(math.log10(count), format_count(count)) for count in counts]
+    else:
+        numbers = _round_numbers(axis.first, axis.last, axis.cells // 10)
+        labels = [(number, f"{number:g}") for number in numbers]
+    centres = [(axis.cell(x) + MARGIN, label) for x, label in labels]
+    return _place_labels(centres, axis.cells + MARGIN)
+
+
 def _round_numbers(low: float, high: float, most: int) -> list[float]:
-    """At most so many multiples of 1, 2 or 5 times a power of ten, evenly from low to high."""
+    """Multiples of 1, 2 or 5 times a power of ten, `most` at most, evenly from low to high."""
     span = (high - low) or 1.0
     power = 10 ** math.floor(math.log10(span / most))
     step = next(power * m for m in (1, 2, 5, 10, 20) if span / (power * m) <= most)
@@ -129,15 +168,15 @@ def _round_numbers(low: float, high: float, most: int) -> list[float]:
 def _one_two_five(low: float, high: float) -> list[float]:
     """1, 2 and 5 times the powers of ten from low to high; both ends if none is there."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    found = [m * 10.0**p for p in powers for m in (1, 2, 5) if low <= m * 10.0**p <= high]
-    return found or [low, high]
+    candidates = [m * 10.0**p for p in powers for m in (1, 2, 5)]
+    return [number for number in candidates if low <= number <= high] or [low, high]
 
 
-def _labels(places: Sequence[tuple[int, str]], width: int) -> str:
-    """One line with each label centred on its place, where there is room for it."""
+def _place_labels(centres: Sequence[tuple[int, str]], width: int) -> str:
+    """One line with each label centred on its column, where there is room for it."""
     line = ""
-    for place, label in places:
-        start = place - len(label) // 2
+    for centre, label in centres:
+        start = centre - len(label) // 2
         if start > len(line) and start + len(label) <= width:
             line = f"{line:{start}}{label}"
     return line

@@ -1,33 +1,26 @@
 """`charrnn train`: any text in, a model out."""
 
 import time
+from contextlib import closing
 from typing import Annotated, Any
 
 import typer
 
 from charrnn.cli.option_parameters import given, with_options
-from charrnn.cli.terminal import Color, ColorOption, QuietOption
+from charrnn.cli.terminal import Color, ColorOption, CorpusArgument, QuietOption
 from charrnn.errors import UsageError
 from charrnn.options import flag
 from charrnn.plan.config import RUN
 from charrnn.plan.request import TRAINING_CONFIGS
 
-WITH_RESUME = ("resume", "quiet", "color")
-"""Options that a resumed run leaves open; its plan decides all others."""
+ALLOWED_WITH_RESUME = ("resume", "quiet", "color")
+"""Names of the parameters that a resumed run leaves open; its plan decides all others."""
 
 
 @with_options(*TRAINING_CONFIGS)
 def train(
     context: typer.Context,
-    corpus: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="CORPUS...",
-            help="Files (.gz, .xz, .zst too), folders, patterns, - (stdin), stdlib: Python's own "
-            "source, or a name of `charrnn corpus list`.",
-            show_default=False,
-        ),
-    ] = None,
+    corpus: CorpusArgument = None,
     name: Annotated[
         str | None,
         typer.Option(
@@ -55,62 +48,57 @@ def train(
     With --resume, the plan of the stopped run decides everything, and no other option applies.
     """
     from charrnn import api
-    from charrnn.cli.interrupts import EXIT_BASE, Interrupts
+    from charrnn.cli.interrupts import exit_if_stopped, stoppable
     from charrnn.cli.process import prepare_for_training
     from charrnn.cli.progress import TrainingDisplay
     from charrnn.cli.reading import announce_terminal
-    from charrnn.runs.events import Event, RunStarted, StopRequest
+    from charrnn.runs.events import StopRequest
+
+    def elapsed() -> float:
+        """Seconds since the process began, which a budget covers from its first moment on."""
+        started: float = context.obj
+        return time.monotonic() - started
 
     if resume is not None:
         _refuse_others_with_resume(context)
     if not quiet:
         announce_terminal(corpus or ())
-
     prepare_for_training()
     stop = StopRequest()
-    display = TrainingDisplay(color)
-    with Interrupts(stop) as interrupts:
-
-        def on_event(event: Event) -> None:
-            if isinstance(event, RunStarted):
-                interrupts.install()
-            if not quiet:
-                display.show(event)
-
-        def elapsed() -> float:
-            started: float = context.obj
-            return time.monotonic() - started
-
-        try:
-            if resume is not None:
-                api.resume(resume, on_event=on_event, stop=stop, elapsed=elapsed)
-            else:
-                api.train(
-                    corpus or (),
-                    name=name,
-                    replace=replace,
-                    on_event=on_event,
-                    stop=stop,
-                    elapsed=elapsed,
-                    **given(options),
-                )
-        finally:
-            display.close()
-    if stop.signal is not None:
-        raise typer.Exit(EXIT_BASE + stop.signal)
+    with (
+        closing(TrainingDisplay(color)) as display,
+        stoppable(stop, None if quiet else display.show) as on_event,
+    ):
+        if resume is not None:
+            api.resume(resume, on_event=on_event, stop=stop, elapsed=elapsed)
+        else:
+            api.train(
+                corpus or (),
+                name=name,
+                replace=replace,
+                on_event=on_event,
+                stop=stop,
+                elapsed=elapsed,
+                **given(options),
+            )
+    exit_if_stopped(stop)
 
 
 def _refuse_others_with_resume(context: typer.Context) -> None:
     """Raise UsageError if anything was given that the resumed run's own plan decides."""
     for parameter in context.params:
         source = context.get_parameter_source(parameter)
-        if source is not None and source.name == "COMMANDLINE" and parameter not in WITH_RESUME:
+        if (
+            source is not None
+            and source.name == "COMMANDLINE"
+            and parameter not in ALLOWED_WITH_RESUME
+        ):
             raise UsageError(
-                f"--resume goes on with the run's own plan: leave out {_shown(parameter)}"
+                f"--resume goes on with the run's own plan: leave out {_spelling(parameter)}"
             )
 
 
-def _shown(parameter: str) -> str:
-    """How a parameter of the command is written."""
+def _spelling(parameter: str) -> str:
+    """How a parameter of the command is written on the command line."""
     spellings = {"corpus": "the text", "as_bytes": "--bytes"}
     return spellings.get(parameter, flag(parameter))

@@ -1,1 +1,1 @@
-"""Cells side by side on the same text: which are compared, and what came of it."""
+"""Comparing cells: the same training run for each of them, and what each run learned. No torch."""

@@ -1,6 +1,7 @@
-"""Learning curves: a run's evaluations against the characters and the seconds they took.
+"""Learning curves: the evaluations of a run against the characters and seconds of training.
 
-Curves of different runs are comparable where their evaluations read the same characters.
+The curves of two runs can be compared where their evaluations read the same validation characters.
+No torch.
 """
 
 import math
@@ -15,67 +16,84 @@ from charrnn.runs.metrics import Metrics
 
 
 @dataclass(frozen=True)
-class Point:
-    """One evaluation during training."""
+class CurvePoint:
+    """One evaluation that a run made while it trained."""
 
     step: int
-    """Training steps done so far."""
+    """Optimizer steps before the evaluation."""
     characters: int
-    """Characters read in training so far."""
+    """Training characters that had been read before the evaluation."""
     seconds: float
-    """Seconds since the run began."""
+    """Seconds from the beginning of the run to the evaluation."""
     nats: float
-    """Nats per character of the validation split."""
+    """Nats per validation character."""
 
 
 @dataclass(frozen=True)
-class Curve:
-    """What the metrics of one run tell."""
+class LearningCurve:
+    """The evaluations of one run, and what else its metrics say of its training."""
 
     name: str
-    """What the curve is called where it is drawn."""
-    points: tuple[Point, ...] = ()
-    """The evaluations in the order of their steps; empty before the first one."""
+    """What the curve is called in tables and legends."""
+    points: tuple[CurvePoint, ...] = ()
+    """The evaluations in the order of their steps; empty before the first evaluation."""
     exact_nats: float | None = None
-    """Nats per character of the best model in the final evaluation; None until the run is over."""
+    """Nats per validation character of the best model, the state carried from the first character
+    to the last; None until the run has finished."""
     step_s: float | None = None
-    """Median seconds of a training step; None before the first report."""
+    """Median time of a training step, in seconds; None before the first report."""
     lr_scale: float = 1.0
-    """What the plan's learning rate was multiplied by in the end; below 1 if training diverged."""
+    """Factor that the learning rate was left with by divergence; 1 if training never diverged."""
 
     @property
     def best_nats(self) -> float | None:
-        """Nats per character of the best model: the exact figure, or the best estimate so far."""
+        """Nats per validation character of the best model.
+
+        That is `exact_nats`, and until the run has finished the lowest evaluation so far; None
+        before the first evaluation.
+        """
         if self.exact_nats is not None:
             return self.exact_nats
         return min((point.nats for point in self.points), default=None)
 
     def at_characters(self, characters: float) -> float | None:
-        """Nats per character after so many characters; None if the curve does not reach there."""
-        return self._at(lambda point: point.characters, characters)
+        """Nats per validation character after `characters` characters of training.
+
+        None if the curve begins later or ends earlier.
+        """
+        return self._interpolated(lambda point: point.characters, characters)
 
     def at_seconds(self, seconds: float) -> float | None:
-        """Nats per character after so many seconds; None if the curve does not reach there."""
-        return self._at(lambda point: point.seconds, seconds)
+        """Nats per validation character after `seconds` seconds of training.
 
-    def _at(self, place_of: Callable[[Point], float], place: float) -> float | None:
-        """The nats at `place`: between two evaluations a straight line over its logarithm."""
-        places = [place_of(point) for point in self.points]
-        if not places or not places[0] <= place <= places[-1]:
+        None if the curve begins later or ends earlier.
+        """
+        return self._interpolated(lambda point: point.seconds, seconds)
+
+    def _interpolated(self, position_of: Callable[[CurvePoint], float], at: float) -> float | None:
+        """Nats per validation character at the position `at` of an axis.
+
+        `position_of` says where on the axis a point lies. Between two points the curve is a
+        straight line over the logarithm of the axis, as loss falls about evenly with it.
+        """
+        positions = [position_of(point) for point in self.points]
+        if not positions or not positions[0] <= at <= positions[-1]:
             return None
-        right = next(i for i, other in enumerate(places) if place <= other)
-        if places[right] == place:
+        right = next(i for i, position in enumerate(positions) if at <= position)
+        if positions[right] == at:
             return self.points[right].nats
-        before, behind = self.points[right - 1], self.points[right]
-        share = math.log(place / places[right - 1]) / math.log(places[right] / places[right - 1])
-        return before.nats + share * (behind.nats - before.nats)
+        before, behind = positions[right - 1], positions[right]
+        fraction = math.log(at / before) / math.log(behind / before)
+        nats_before, nats_behind = self.points[right - 1].nats, self.points[right].nats
+        return nats_before + fraction * (nats_behind - nats_before)
 
 
-def read_curve(folder: RunFolder, name: str) -> Curve:
-    """The curve of the run in `folder`, as far as it has come, called `name`.
+def read_learning_curve(folder: RunFolder, name: str) -> LearningCurve:
+    """The learning curve of the run in `folder`, called `name`, as far as the run has come.
 
-    Each step counts as a full window, also where records are shorter than that. Raises RunError if
-    the run's files cannot be read, NewerFormatError if a later charrnn wrote them.
+    Where the text is made of records, whose lengths differ, each step counts as a full window of
+    every stream. Raises RunError if a file of the run cannot be read, NewerFormatError if a later
+    charrnn wrote it.
     """
     plan = Plan.read(folder.plan)
     step_chars = plan.step.batch_size * plan.step.seq_len
@@ -83,10 +101,10 @@ def read_curve(folder: RunFolder, name: str) -> Curve:
     evaluations = [report for report in reports if isinstance(report, EvalReport)]
     speeds = [report.chars_per_s for report in reports if isinstance(report, StepReport)]
     rollbacks = [report.lr_scale for report in reports if isinstance(report, RolledBack)]
-    return Curve(
+    return LearningCurve(
         name=name,
         points=tuple(
-            Point(report.step, report.step * step_chars, report.elapsed_s, report.val_nats)
+            CurvePoint(report.step, report.step * step_chars, report.elapsed_s, report.val_nats)
             for report in evaluations
             if not report.carried
         ),

@@ -1,4 +1,4 @@
-"""Learning curves as a picture, by matplotlib, which is imported when a picture is drawn."""
+"""Learning curves as a picture. matplotlib draws it and is imported only then."""
 
 import io
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from charrnn.comparison.curves import Curve
+from charrnn.comparison.curves import LearningCurve
 from charrnn.errors import CharRNNError, UsageError
 from charrnn.files.atomic import write_atomically
 from charrnn.inference.scoring import bits
@@ -15,56 +15,60 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MISSING = "drawing needs one more package: pip install 'charrnn[plot]'"
+NO_MATPLOTLIB = "drawing needs one more package: pip install 'charrnn[plot]'"
+"""What a user without matplotlib is told."""
 SUFFIXES = (".png", ".svg")
+"""Endings of the names that a picture can have; each names its format."""
 
-# Okabe and Ito's colours, which differ for every kind of eye, the darkest first; without colour the
-# dashes and the markers tell the curves apart.
+# The colours of Okabe and Ito, which every kind of eye can tell apart, the darkest first. Where
+# there is no colour, the dashes and the markers tell the curves apart.
 COLORS = ("#000000", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 DASHES = ("-", "--", "-.", ":")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")
 
 
-def is_available() -> bool:
-    """Whether there is a matplotlib to draw with; does not import it."""
+def has_matplotlib() -> bool:
+    """Whether matplotlib is installed, without importing it."""
     return find_spec("matplotlib") is not None
 
 
-def check_target(path: Path) -> None:
-    """Raise UsageError if `path` cannot become a picture, CharRNNError if nothing can."""
+def check_picture_path(path: Path) -> None:
+    """Refuse, before any work is done, a path that no picture can be written to.
+
+    Raises UsageError if the name has another ending or its folder does not exist, and CharRNNError
+    if matplotlib is not installed.
+    """
     if path.suffix not in SUFFIXES:
         raise UsageError(f"--plot {str(path)!r}: the name must end in {' or '.join(SUFFIXES)}")
     if not path.parent.is_dir():
         raise UsageError(f"--plot {str(path)!r}: there is no folder {str(path.parent)!r}")
-    if not is_available():
-        raise CharRNNError(f"--plot {str(path)!r}: {MISSING}")
+    if not has_matplotlib():
+        raise CharRNNError(f"--plot {str(path)!r}: {NO_MATPLOTLIB}")
 
 
-def draw(curves: Sequence[Curve], title: str, path: Path) -> None:
-    """Write `figure` to `path`, whole or not at all. Raises OutputError."""
+def write_picture(curves: Sequence[LearningCurve], title: str, path: Path) -> None:
+    """Draw the curves and write them to `path`, whole or not at all, in the format of its ending.
+
+    Raises OutputError if the file cannot be written.
+    """
     picture = io.BytesIO()
-    figure(curves, title).savefig(picture, format=path.suffix[1:])
+    make_figure(curves, title).savefig(picture, format=path.suffix[1:])
     write_atomically(path, picture.getvalue())
 
 
-def figure(curves: Sequence[Curve], title: str) -> "Figure":
-    """Bits per character of each curve against characters read, and against seconds."""
+def make_figure(curves: Sequence[LearningCurve], title: str) -> "Figure":
+    """Draw two panels: bits per character against characters read, and against seconds."""
     from matplotlib.figure import Figure
-    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
-    drawing = Figure(figsize=(11, 4.8), dpi=150, layout="constrained")
-    by_characters, by_seconds = drawing.subplots(1, 2, sharey=True)
+    figure = Figure(figsize=(11, 4.8), dpi=150, layout="constrained")
+    by_characters, by_seconds = figure.subplots(1, 2, sharey=True)
     for number, curve in enumerate(curves):
         values = [bits(point.nats) for point in curve.points]
-        _line(
-            by_characters, number, curve.name, [point.characters for point in curve.points], values
-        )
-        _line(by_seconds, number, curve.name, [point.seconds for point in curve.points], values)
-    by_characters.set_xscale("log")
-    by_characters.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    by_characters.xaxis.set_major_formatter(EngFormatter(sep=""))
-    by_characters.xaxis.set_minor_formatter(NullFormatter())
-    by_characters.set_xlabel("characters read in training")
+        characters = [point.characters for point in curve.points]
+        seconds = [point.seconds for point in curve.points]
+        _draw_curve(by_characters, number, curve.name, characters, values)
+        _draw_curve(by_seconds, number, curve.name, seconds, values)
+    _label_characters(by_characters)
     by_characters.set_ylabel("validation bits per character")
     by_seconds.set_xlabel("seconds")
     by_seconds.set_xlim(left=0)
@@ -72,13 +76,27 @@ def figure(curves: Sequence[Curve], title: str) -> "Figure":
     for axes in (by_characters, by_seconds):
         axes.grid(which="major", color="#dddddd", linewidth=0.6)
         axes.spines[["top", "right"]].set_visible(False)
-    drawing.suptitle(title, fontsize="medium")
-    return drawing
+    figure.suptitle(title, fontsize="medium")
+    return figure
 
 
-def _line(axes: "Axes", number: int, name: str, places: list[float], values: list[float]) -> None:
+def _label_characters(axes: "Axes") -> None:
+    """Make the horizontal axis one of characters: logarithmic, with labels such as 20k."""
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("characters read in training")
+
+
+def _draw_curve(
+    axes: "Axes", number: int, name: str, positions: Sequence[float], values: Sequence[float]
+) -> None:
+    """Draw one curve in the look of its number, which tells it apart from the others."""
     axes.plot(
-        places,
+        positions,
         values,
         label=name,
         color=COLORS[number % len(COLORS)],

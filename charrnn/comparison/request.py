@@ -1,26 +1,33 @@
-"""Which cells are compared, at which size."""
+"""What a user asks of a comparison: which cells, and how large each one's model is."""
 
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 
-from charrnn.comparison.shared_defaults import PARAMETERS
+from charrnn.comparison.shared_defaults import PARAMETERS_PER_CELL
 from charrnn.errors import UsageError
 from charrnn.model.cells import CELLS
 from charrnn.model.config import ModelConfig
 from charrnn.plan.request import TrainingRequest
 
-LARGEST_WIDTH = 65536
+MAX_HIDDEN_SIZE = 65536
+"""Largest hidden size that a comparison gives to a cell; no model can have a larger one."""
 
 
 @dataclass(frozen=True)
 class ComparisonRequest:
-    """Which cells, of what size. Raises UsageError for what cannot be compared."""
+    """The cells to compare and the training that they share.
+
+    Raises UsageError for cells that are unknown or named twice, and for options that cannot hold
+    for every cell.
+    """
 
     cells: tuple[str, ...]
+    """Names of the cells, in the order of their training."""
     shared: TrainingRequest
-    """What all have in common."""
+    """The training options that every cell's run has."""
     parameters: int | None = None
-    """How many each has, about; None: PARAMETERS, unless `shared` has a hidden size for all."""
+    """Parameters that each cell's model has, about. None: PARAMETERS_PER_CELL, unless `shared` has
+    a hidden size, which then every cell gets."""
 
     def __post_init__(self) -> None:
         if not self.cells:
@@ -38,28 +45,31 @@ class ComparisonRequest:
         if self.parameters is not None and self.parameters < 1:
             raise UsageError(f"--parameters {self.parameters}: must be 1 or more")
 
-    def training(self, cell: str, vocab_size: int) -> TrainingRequest:
-        """The request of one cell's run; raises UsageError if the parameters are too few for it."""
+    def cell_request(self, cell: str, vocab_size: int) -> TrainingRequest:
+        """What is asked of the run of one cell, on a text with `vocab_size` distinct characters.
+
+        Raises UsageError if the cell's model cannot have about as many parameters as asked.
+        """
         request = self.shared.with_options(cell=cell)
         if "hidden_size" not in request.given:
-            parameters = PARAMETERS if self.parameters is None else self.parameters
-            width = nearest_width(request.model_config(vocab_size), parameters)
-            request = request.with_options(hidden_size=width)
+            parameters = PARAMETERS_PER_CELL if self.parameters is None else self.parameters
+            hidden_size = nearest_hidden_size(request.model_config(vocab_size), parameters)
+            request = request.with_options(hidden_size=hidden_size)
         return request
 
 
-def nearest_width(model: ModelConfig, parameters: int) -> int:
-    """The hidden size with which `model` comes nearest to so many parameters.
+def nearest_hidden_size(model: ModelConfig, parameters: int) -> int:
+    """The hidden size with which `model` comes nearest to having `parameters` parameters.
 
-    Raises UsageError if even the smallest has twice as many, or the largest not half.
+    Raises UsageError if that model has more than twice or less than half of them.
     """
 
-    def count(width: int) -> int:
-        return replace(model, hidden_size=width).num_parameters()
+    def count(hidden_size: int) -> int:
+        return replace(model, hidden_size=hidden_size).num_parameters()
 
-    widths = range(1, LARGEST_WIDTH + 1)
-    wider = widths[min(bisect_left(widths, parameters, key=count), LARGEST_WIDTH - 1)]
-    nearest = min((max(1, wider - 1), wider), key=lambda width: abs(count(width) - parameters))
+    sizes = range(1, MAX_HIDDEN_SIZE + 1)
+    larger = sizes[min(bisect_left(sizes, parameters, key=count), MAX_HIDDEN_SIZE - 1)]
+    nearest = min((max(1, larger - 1), larger), key=lambda size: abs(count(size) - parameters))
     if not parameters / 2 <= count(nearest) <= 2 * parameters:
         raise UsageError(
             f"--parameters {parameters}: {model.cell} with {nearest} units has {count(nearest):,} "

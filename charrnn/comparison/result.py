@@ -1,73 +1,84 @@
-"""Cells side by side: on which terms they are compared, and what came of it. No torch.
+"""What a comparison of cells found: the run of each cell, and its learning curve. No torch.
 
-In the spirit of Chung et al. 2014 ("Empirical evaluation of gated recurrent neural networks on
-sequence modeling"): all read the same text with about the same number of parameters, and all else
-is equal too.
+A comparison follows Chung et al. 2014 ("Empirical evaluation of gated recurrent neural networks
+on sequence modeling"): every cell reads the same text with about the same number of parameters,
+and all other settings are equal too.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from charrnn.comparison.curves import Curve, Point
+from charrnn.comparison.curves import CurvePoint, LearningCurve
 from charrnn.plan.plan import Plan
 
 
 @dataclass(frozen=True)
 class CellResult:
-    """One cell's run and what it learned."""
+    """The run of one cell, and what it learned."""
 
     cell: str
+    """Name of the cell, such as `gru`."""
     run: str
-    """The run's name."""
+    """Name of the run, which is that of its folder in checkpoints/."""
     plan: Plan
-    curve: Curve
+    """Everything that the run was to do."""
+    curve: LearningCurve
+    """The evaluations that the run made, as many as it came to."""
     ended: str
-    """A reason of events.RunFinished, or `failed`."""
+    """Why the run ended: a reason of runs.events.RunFinished, or `failed`."""
     error: str | None = None
-    """Why it failed."""
+    """The line that says why the run failed; None if it did not fail."""
 
     @property
     def num_parameters(self) -> int:
-        """How many numbers the model learns."""
+        """How many numbers the cell's model learns."""
         return self.plan.model.num_parameters()
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """The runs, the best first; those that failed, last."""
+class ComparisonResult:
+    """The results of all cells of a comparison."""
 
     name: str
-    """What the names of the runs begin with."""
+    """What the names of the runs begin with, before a dash and the cell's name."""
     results: tuple[CellResult, ...]
+    """The result of every cell that was trained, the best first and those that failed last."""
     not_trained: tuple[str, ...]
-    """Cells whose turn never came."""
+    """Names of the cells that were not trained, because the comparison was interrupted before."""
 
     @classmethod
-    def of(
+    def ranked(
         cls, name: str, results: Sequence[CellResult], not_trained: Sequence[str]
-    ) -> "Comparison":
-        """Put the results in order."""
+    ) -> "ComparisonResult":
+        """Make a ComparisonResult of results in any order."""
 
-        def place(result: CellResult) -> tuple[bool, bool, float]:
+        def rank(result: CellResult) -> tuple[bool, bool, float]:
             nats = result.curve.best_nats
             return result.error is not None, nats is None, nats or 0.0
 
-        return cls(name, tuple(sorted(results, key=place)), tuple(not_trained))
+        return cls(name, tuple(sorted(results, key=rank)), tuple(not_trained))
 
     @property
-    def curves(self) -> list[Curve]:
-        """Those that have begun."""
+    def curves(self) -> list[LearningCurve]:
+        """The learning curves that have at least one evaluation, the best cell's first."""
         return [result.curve for result in self.results if result.curve.points]
 
     @property
     def equal_characters(self) -> int | None:
-        """The fewest that any cell has read, but for those that failed."""
-        return min((points[-1].characters for points in self._whole()), default=None)
+        """Training characters that every cell has read, but for those that failed.
+
+        None if no cell has been evaluated.
+        """
+        return min((points[-1].characters for points in self._comparable_points()), default=None)
 
     @property
     def equal_seconds(self) -> float | None:
-        """The shortest that any cell has trained, but for those that failed."""
-        return min((points[-1].seconds for points in self._whole()), default=None)
+        """Seconds that every cell has trained, but for those that failed.
 
-    def _whole(self) -> list[tuple[Point, ...]]:
+        None if no cell has been evaluated.
+        """
+        return min((points[-1].seconds for points in self._comparable_points()), default=None)
+
+    def _comparable_points(self) -> list[tuple[CurvePoint, ...]]:
+        """The evaluations of every cell that has any and has not failed."""
         return [r.curve.points for r in self.results if r.error is None and r.curve.points]

@@ -1,6 +1,7 @@
-"""What cells that are compared have in common, unless something else is asked. No torch, no numpy.
+"""Defaults that every cell of a comparison shares. No torch, no numpy.
 
-What `charrnn train` would choose for each cell by its size and speed is here the same for all.
+`charrnn train` would choose these values for each cell by its size and its speed. `charrnn compare`
+gives the same values to every cell, so that a run differs from the others by nothing but its cell.
 """
 
 from dataclasses import dataclass
@@ -8,7 +9,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SharedDefaults:
-    """What holds for every cell, unless something else is asked; by the names of `train`."""
+    """Values of training options that every cell gets unless the user gives others.
+
+    Each field has the name of the option of `charrnn train` that it stands for.
+    """
 
     lr: float = 0.007
     dropout: float = 0.1
@@ -18,9 +22,9 @@ class SharedDefaults:
     precision: str = "fp32"
 
 
-PARAMETERS = 200_000
-"""Of each cell, about."""
-BUDGET_S = 60.0
-"""Of each cell, if nothing says when to stop."""
-EVALUATIONS = 20
-"""Of each cell on the way."""
+PARAMETERS_PER_CELL = 200_000
+"""Parameters that each cell's model has, about, unless the user gives a number or a hidden size."""
+BUDGET_PER_CELL_S = 60.0
+"""Seconds that each cell trains unless the user says when training stops."""
+EVALUATIONS_PER_CELL = 20
+"""Evaluations in each cell's run, about, unless the user gives the steps between them."""

@@ -1,4 +1,7 @@
-"""Which engine, at which precision, with how many threads. No torch here."""
+"""Names of the engines, the cells that each of them runs, and the threads that pay in training.
+
+An engine is code that runs the recurrent layers of a model. No torch.
+"""
 
 from typing import Literal, get_args
 
@@ -13,13 +16,17 @@ ENGINE_CELLS: dict[EngineName, tuple[CellName, ...]] = {
     engine: tuple(name for name, cell in CELLS.items() if engine in ("reference", *cell.kernels))
     for engine in ENGINE_NAMES
 }
-"""The cells that each engine runs, as CELLS tells it; the reference runs every cell."""
+"""Names of the cells that each engine runs, by the engine's name. CELLS says for which cells an
+engine has kernels; the reference needs none and runs every cell."""
 
 
 def check_engine(
     cell: CellName, engine: str | None, precision: str | None, device: str | None
 ) -> None:
-    """Raise UsageError if no engine runs `cell` as asked; None leaves that choice open."""
+    """Raise UsageError if no engine runs `cell` with the engine, precision and device asked for.
+
+    None stands for what the user leaves open.
+    """
     able = [name for name, cells in ENGINE_CELLS.items() if cell in cells]
     if engine is not None and engine not in able:
         raise UsageError(f"--engine {engine}: --cell {cell} runs on {' and '.join(able)} only")
@@ -32,10 +39,12 @@ def check_engine(
 
 
 def training_threads(cell: CellName, engine: str | None = None) -> int:
-    """The threads that pay in training on `engine`, None for any: one on the reference.
+    """The number of CPU threads that train `cell` fastest on `engine`; None: on any engine.
 
-    A step's products are too small to share; for meeting at each of them, two threads took 1.3
-    times as long as one (128 units), and 3 times beside another program.
+    That is 1 on the reference engine and the number of CPUs on any other. The reference multiplies
+    small matrices step by step, and threads that meet after each product cost more than they save:
+    two threads took 1.3 times as long as one (128 units), and 3 times as long beside another
+    program.
     """
     if engine == "reference" or cell not in ENGINE_CELLS["torch"]:
         return 1

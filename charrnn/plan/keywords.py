@@ -13,12 +13,13 @@ class TrainingKeywords(TypedDict, total=False):
     budget: float | None
     """Wall time of the whole command, such as 90s, 5m or 2h. In seconds."""
     epochs: float | None
-    """Readings of the training text."""
+    """Epochs to train for, each of them one reading of the training text."""
     preset: Literal["char-rnn", "keras", "karpathy-shakespeare"] | None
-    """Begin with the options of a known net: char-rnn (Karpathy's program), keras (Keras's
-    example), karpathy-shakespeare (his blog's 3x512)."""
+    """Known program whose settings replace the defaults: char-rnn (Karpathy's program of 2015),
+    keras (the text generation example of Keras 2), karpathy-shakespeare (the 3x512 network of
+    Karpathy's article)."""
     init_from: str | None
-    """Model to start from, a run, a folder or a file: it goes on learning, from another text."""
+    """Model (a run, a folder or a file) whose weights training starts from."""
     steps: int | None
     """Optimizer steps of the whole run, each on one window of every stream."""
     eval_every: int | None

@@ -17,7 +17,7 @@ class OptimizerTraits:
     """What the rules that choose a learning rate and a weight decay need to know."""
 
     lr: float | None = None
-    """Highest learning rate at any width; None: by the width, as recipe.choose_rate does."""
+    """Highest learning rate at any width; None: by the width, as recipe.choose_lr does."""
     decays: bool = True
     """Whether the weights decay unless it is asked otherwise."""
 

@@ -1,6 +1,9 @@
-"""What to train: sizes and rates from the text, the time and the machine's speed, with reasons.
+"""The rules that choose a model's size, its dropout, weight decay and learning rate, with reasons.
 
-Pure rules, and no torch. docs/experiments/choosing.md tells which experiments they come from.
+They choose by the text, the time and the speed of the machine, and are plain arithmetic without
+torch. docs/experiments/choosing.md tells of the experiments that each number comes from.
+
+An epoch is one reading of the training text.
 """
 
 import math
@@ -12,103 +15,120 @@ from charrnn.model.config import ModelConfig
 from charrnn.plan.config import StepConfig
 from charrnn.plan.optimizers import OPTIMIZERS, OptimizerName
 
-WIDTHS = (64, 96, 128, 192, 256, 384, 512, 768, 1024)
-"""Hidden sizes to choose from."""
+HIDDEN_SIZES = (64, 96, 128, 192, 256, 384, 512, 768, 1024)
+"""Hidden sizes that are chosen from, the smallest first."""
 CHARS_PER_PARAMETER = 6.0
-"""A width pays if the model reads this many characters for each of its parameters."""
-MOST_EPOCHS = 40.0
-"""Further readings of a text teach nothing that holds for another one, whatever is dropped."""
+"""Training characters that a model must have time to read for each of its parameters."""
+MAX_EPOCHS = 40.0
+"""Most epochs of a run whose length is chosen: what more of them would teach, whatever the dropout,
+does not hold for any other text."""
 
-LEAST_DROPOUT, MOST_DROPOUT = 0.05, 0.4
-UNDROPPED_READINGS = 2.5
-"""From here on each doubling of the readings adds 0.1 to the dropout."""
-DROPOUT_OF_PARAMETERS = 0.2
-"""At most so much for each parameter that the model has for a character of the text."""
-WEIGHT_DROP_BELOW = 0.1
-"""So much less of the recurrent weights is dropped than of the units."""
+MIN_DROPOUT, MAX_DROPOUT = 0.05, 0.4
+"""Smallest and largest dropout that are chosen."""
+EPOCHS_BEFORE_DROPOUT = 2.5
+"""Number of epochs beyond which each doubling adds 0.1 to the dropout."""
+MAX_DROPOUT_PER_PARAMETER = 0.2
+"""Largest dropout for each parameter that the model has per character of the training text."""
+DROPOUT_BEYOND_WEIGHT_DROP = 0.1
+"""How much larger the dropout of units is than the weight-drop of recurrent weights."""
 
-LEAST_DECAY, MOST_DECAY = 0.05, 0.3
-DECAY_OF_EPOCH = 48.0
-"""An epoch's steps share so much decay: at LEAST_RATE the weights forget in three epochs."""
+MIN_WEIGHT_DECAY, MAX_WEIGHT_DECAY = 0.05, 0.3
+"""Smallest and largest weight decay that are chosen, per step and unit of learning rate."""
+WEIGHT_DECAY_PER_EPOCH = 48.0
+"""Weight decay of all steps of an epoch together, per unit of learning rate: at MIN_LR, a weight
+that is not learned anew falls to 1/e in three epochs."""
 
-RATE_OF_WIDTH = 3.0
-"""A model's units share so much learning rate: twice as wide, half as fast."""
-LEAST_RATE, MOST_RATE = 0.007, 0.016
+LR_TIMES_HIDDEN_SIZE = 3.0
+"""Learning rate times hidden size: a model that is twice as wide learns at half the rate."""
+MIN_LR, MAX_LR = 0.007, 0.016
+"""Smallest and largest learning rate that are chosen by the hidden size."""
 
-STANDING = {
+REASONS_FOR_DEFAULTS = {
     "cell": "learns more in the same time than an lstm",
     "num_layers": "in the same time, one wide layer learns more than two narrow ones",
     "embedding_size": "a short code for each distinct character",
     "batch_size": "many small steps learn more than few large ones",
     "seq_len": "the carried state remembers what is further back",
 }
-"""Why the configs' own defaults are what they are, where no text or machine changes them."""
-CHOSEN = (*STANDING, "hidden_size", "dropout", "weight_drop", "weight_decay", "lr")
-"""Options with a reason, unless they are given."""
+"""Why an option has the default it has, by its name, where neither text nor machine changes it."""
+OPTIONS_WITH_REASONS = (
+    *REASONS_FOR_DEFAULTS,
+    "hidden_size",
+    "dropout",
+    "weight_drop",
+    "weight_decay",
+    "lr",
+)
+"""Names of the options whose values a plan gives a reason for."""
 AS_ASKED = "as asked"
+"""The reason for a value that the user gave."""
 
 
-def choose_width(
+def choose_hidden_size(
     model: ModelConfig, chars_in_time: Callable[[ModelConfig], float]
 ) -> tuple[int, str]:
-    """(hidden size, why): the widest model that still reads enough characters for its parameters.
+    """(hidden size, reason): the largest whose model reads enough characters for its parameters.
 
-    `chars_in_time(config)` is how many characters a model reads in the time there is. Widths are
-    tried from the narrowest up.
+    `chars_in_time(config)` is the number of training characters that a model reads in the time
+    there is. Hidden sizes are tried from the smallest up, and none after the first that is too
+    large, since `chars_in_time` may have to measure.
     """
-    chosen, why = WIDTHS[0], "there is little time"
-    for width in WIDTHS:
-        config = replace(model, hidden_size=width)
-        ratio = chars_in_time(config) / config.num_parameters()
-        if ratio < CHARS_PER_PARAMETER:
+    chosen, reason = HIDDEN_SIZES[0], "there is little time"
+    for hidden_size in HIDDEN_SIZES:
+        config = replace(model, hidden_size=hidden_size)
+        if chars_in_time(config) / config.num_parameters() < CHARS_PER_PARAMETER:
             break
-        chosen, why = (
-            width,
-            f"the widest that reads {CHARS_PER_PARAMETER:g} characters for each parameter",
-        )
-    return chosen, why
+        chosen = hidden_size
+        reason = f"the widest that reads {CHARS_PER_PARAMETER:g} characters for each parameter"
+    return chosen, reason
 
 
-def choose_dropout(readings: float, parameters_per_char: float) -> float:
-    """Of the units, in a run that reads its text `readings` times: it must not learn it by heart.
+def choose_dropout(epochs: float, parameters_per_char: float) -> float:
+    """The dropout of a run of so many epochs, which keeps it from learning the text by heart.
 
-    A model with few parameters for each of the text's characters cannot, and needs all it has.
+    `parameters_per_char` is the number of the model's parameters per character of the training
+    text. A model with few of them cannot learn it by heart and needs all of its units.
     """
-    often = 0.1 * math.log2(max(readings, UNDROPPED_READINGS) / UNDROPPED_READINGS)
-    most = min(DROPOUT_OF_PARAMETERS * parameters_per_char, MOST_DROPOUT)
-    return round(max(LEAST_DROPOUT, min(often, most)), 2)
+    by_epochs = 0.1 * math.log2(max(epochs, EPOCHS_BEFORE_DROPOUT) / EPOCHS_BEFORE_DROPOUT)
+    limit = min(MAX_DROPOUT_PER_PARAMETER * parameters_per_char, MAX_DROPOUT)
+    return round(max(MIN_DROPOUT, min(by_epochs, limit)), 2)
 
 
 def choose_weight_drop(dropout: float, cell: CellName) -> float:
-    """Of the recurrent weights beside so much `dropout`, if the cell has any that can be dropped.
+    """The weight-drop that goes with a dropout: 0 for a cell without recurrent matrices.
 
-    Of an identity none are: what is kept is scaled up, and a state that is multiplied by more than
-    1 at each step is lost within a window.
+    It is also 0 for a cell whose recurrence begins as an identity. Weight-drop scales up what it
+    keeps, and a state that is multiplied by more than 1 at each step explodes within a window.
     """
     if CELLS[cell].identity or not CELLS[cell].recurrent_shapes(1):
         return 0.0
-    return round(max(0.0, dropout - WEIGHT_DROP_BELOW), 2)
+    return round(max(0.0, dropout - DROPOUT_BEYOND_WEIGHT_DROP), 2)
 
 
-def choose_decay(steps_per_epoch: int, optimizer: OptimizerName = "adamw") -> float:
-    """Of the weights, per step and unit of the rate; SGD's do not decay."""
+def choose_weight_decay(steps_per_epoch: int, optimizer: OptimizerName = "adamw") -> float:
+    """The weight decay per step and unit of learning rate; 0 for an optimizer that has none."""
     if not OPTIMIZERS[optimizer].decays:
         return 0.0
-    return round(min(max(LEAST_DECAY, DECAY_OF_EPOCH / steps_per_epoch), MOST_DECAY), 2)
+    decay = max(MIN_WEIGHT_DECAY, WEIGHT_DECAY_PER_EPOCH / steps_per_epoch)
+    return round(min(decay, MAX_WEIGHT_DECAY), 2)
 
 
 def choose_reset_prob(cell: CellName) -> float:
-    """How often a stream begins a window with the zero state.
+    """The probability with which a stream begins a window with the zero state.
 
-    A cell that begins as an identity forgets nothing until it has learned to: carried on, its state
-    grows from window to window, and training diverges at any rate. Le et al. carry none.
+    A cell whose recurrence begins as an identity forgets nothing until it has learned to. Carried
+    on, its state grows from window to window, and training diverges at any learning rate; so it
+    always begins with the zero state, as in its paper (Le et al. 2015).
     """
     return 1.0 if CELLS[cell].identity else StepConfig.reset_prob
 
 
-def choose_rate(hidden_size: int, optimizer: OptimizerName = "adamw") -> float:
-    """The highest learning rate: the wider the model, the lower; RMSprop learns at AdamW's."""
-    rate = OPTIMIZERS[optimizer].lr
-    if rate is not None:
-        return rate
-    return round(min(max(LEAST_RATE, RATE_OF_WIDTH / hidden_size), MOST_RATE), 4)
+def choose_lr(hidden_size: int, optimizer: OptimizerName = "adamw") -> float:
+    """The highest learning rate of the run: the wider the model, the lower it is.
+
+    An optimizer that needs a learning rate of its own gets that at any hidden size.
+    """
+    lr = OPTIMIZERS[optimizer].lr
+    if lr is not None:
+        return lr
+    return round(min(max(MIN_LR, LR_TIMES_HIDDEN_SIZE / hidden_size), MAX_LR), 4)

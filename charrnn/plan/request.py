@@ -1,4 +1,4 @@
-"""What a user asks of a training run, before anything is decided."""
+"""What a user asks of a training run: the options that were given, before a plan is made."""
 
 import difflib
 from collections.abc import Iterator, Mapping
@@ -23,10 +23,12 @@ from charrnn.plan.config import STOPPING, RunConfig, StepConfig
 from charrnn.plan.engines import check_engine
 from charrnn.plan.keywords import TrainingKeywords
 from charrnn.plan.optimizers import OptimizerConfig
-from charrnn.plan.presets import KNOWN, PRESETS, STOPS, Preset, PresetName
+from charrnn.plan.presets import PRESETS, PRESETS_IN_WORDS, Preset, PresetName
 
 DEFAULT_BUDGET_S = 180.0
-"""Seconds of a run for which nothing says when it stops."""
+"""Seconds that the command takes where no option says when training stops."""
+STOPPING_OPTIONS = ("budget", "steps", "epochs")
+"""Names of the options that say when training stops; no more than one of them can be given."""
 
 _Config = TypeVar(
     "_Config", ModelConfig, OptimizerConfig, StepConfig, RunConfig, SplitConfig, TextConfig
@@ -35,7 +37,7 @@ _Config = TypeVar(
 
 @dataclass(frozen=True)
 class PlanInputs:
-    """Options that the plan is made from and that are no part of it."""
+    """Options that a plan is made from without being part of it."""
 
     budget: float | None = option(
         None,
@@ -46,14 +48,21 @@ class PlanInputs:
         is_duration=True,
     )
     epochs: float | None = option(
-        None, "Readings of the training text.", STOPPING, "N", within=Range(above=0, below=1e9)
+        None,
+        "Epochs to train for, each of them one reading of the training text.",
+        STOPPING,
+        "N",
+        within=Range(above=0, below=1e9),
     )
     preset: PresetName | None = option(
-        None, f"Begin with the options of a known net: {KNOWN}.", MODEL, "NAME"
+        None,
+        f"Known program whose settings replace the defaults: {PRESETS_IN_WORDS}.",
+        MODEL,
+        "NAME",
     )
     init_from: str | None = option(
         None,
-        "Model to start from, a run, a folder or a file: it goes on learning, from another text.",
+        "Model (a run, a folder or a file) whose weights training starts from.",
         MODEL,
         "MODEL",
     )
@@ -72,70 +81,80 @@ TRAINING_CONFIGS = (
 
 
 def training_options() -> Iterator[Declaration]:
-    """Every option of training."""
+    """The declaration of every option of training, in the order in which help shows them."""
     for config in TRAINING_CONFIGS:
         yield from declarations(config)
 
 
 @dataclass(frozen=True, init=False)
 class TrainingRequest:
-    """The options of `charrnn train` that were given; the others are left to the preset, the plan
-    or their defaults.
+    """The options of training that were given.
 
-    Raises UsageError for a value out of range, for two that contradict each other and for one that
-    others make meaningless, and TypeError for a value of another type or an unknown option, before
-    any text is read or torch is imported.
+    The other options get their values from the preset, from the plan, or from their defaults.
+    Raises UsageError for a value out of range, for two options that contradict each other and for
+    one that others make meaningless; TypeError for a value of another type or an unknown option.
+    All of that happens before any text is read or torch is imported.
     """
 
     given: TrainingKeywords
+    """The values that were given, by the names of their options."""
 
     def __init__(self, **options: Unpack[TrainingKeywords]) -> None:
         object.__setattr__(self, "given", _normalized(options))
         self._check()
 
     def with_options(self, **options: Any) -> "TrainingRequest":
-        """The same request with other values for some options; None takes an option back."""
+        """The same request with other values for `options`; None stands for not given."""
         return TrainingRequest(**{**self.given, **options})
 
     def with_preset(self) -> "TrainingRequest":
-        """The same with its preset's values where it says nothing itself."""
+        """The same request with the values of its preset for options that were not given."""
         return TrainingRequest(**{**self._preset_options(), **self.given})
 
     def from_preset(self) -> dict[str, Any]:
-        """The values that are the preset's, once it is in."""
+        """The values that the request shares with its preset, by the names of their options."""
         values = self._preset().options
         return {name: value for name, value in values.items() if self.given.get(name) == value}
 
     def _preset(self) -> Preset:
+        """The preset that was asked for; one without any values if none was."""
         name = self.given.get("preset")
         return Preset("", {}) if name is None else PRESETS[name]
 
     def _preset_options(self) -> Mapping[str, Any]:
-        """The preset's values, but for those that what was given makes meaningless, and for when to
-        stop if that was given.
+        """The preset's values, but for those that cannot stand beside what was given.
+
+        Left out are the values of options that the given ones make meaningless, and when to stop if
+        that was given.
         """
         values = self._preset().options
         left_out = {declared.name for declared, _ in _inapplicable({**values, **self.given})}
-        if self.given.keys() & set(STOPS):
-            left_out |= set(STOPS)
+        if self.given.keys() & set(STOPPING_OPTIONS):
+            left_out |= set(STOPPING_OPTIONS)
         return {name: value for name, value in values.items() if name not in left_out}
 
     @property
     def cell(self) -> CellName:
-        """The cell that is asked for, or the default."""
+        """Name of the cell that is asked for, or of the default cell."""
         return self.given.get("cell") or ModelConfig.cell
 
     def model_config(self, vocab_size: int) -> ModelConfig:
-        """The architecture for `vocab_size` symbols."""
+        """The architecture for a text with `vocab_size` distinct symbols."""
         return self._over(ModelConfig(vocab_size=vocab_size))
 
     def optimizer_config(self) -> OptimizerConfig:
-        """The optimizer's settings; a rate that falls by epochs needs no warm-up."""
+        """The settings of the optimizer.
+
+        With --lr-decay the learning rate has no warm-up unless one is asked for.
+        """
         warmup_steps = 0 if "lr_decay" in self.given else OptimizerConfig.warmup_steps
         return self._over(OptimizerConfig(warmup_steps=warmup_steps))
 
     def split_config(self) -> SplitConfig:
-        """What of the text is held back."""
+        """How much of the text is held back, and where it lies.
+
+        Splits of streams need the sizes of a window, which are those of a step.
+        """
         if self.given.get("split") != "streams":
             return self._over(SplitConfig())
         sizes = self.step_config(StepConfig())
@@ -144,27 +163,28 @@ class TrainingRequest:
         )
 
     def text_config(self) -> TextConfig:
-        """How the text is read."""
+        """How the bytes of the files become symbols."""
         return self._over(TextConfig())
 
     def step_config(self, chosen: StepConfig) -> StepConfig:
-        """`chosen`, with what was asked for explicitly in its place."""
+        """`chosen`, with the values that were given in place of its own."""
         return self._over(chosen)
 
     def run_config(self, chosen: RunConfig) -> RunConfig:
-        """`chosen`, with what was asked for explicitly in its place."""
+        """`chosen`, with the values that were given in place of its own."""
         return self._over(chosen)
 
     def _over(self, config: _Config) -> _Config:
+        """`config`, with the values that were given in place of its own."""
         names = {entry.name for entry in fields(config)} & self.given.keys()
         return replace(config, **{name: self.given[name] for name in names})  # type: ignore[literal-required]
 
     def _check(self) -> None:
-        """Raise UsageError or TypeError; see the class."""
+        """Raise UsageError or TypeError for what the class says."""
         given = self.given
-        stops = [stop for stop in STOPS if stop in given]
-        if len(stops) > 1:
-            raise UsageError(f"--{stops[0]} and --{stops[1]} both say when to stop: give one")
+        stopping = [name for name in STOPPING_OPTIONS if name in given]
+        if len(stopping) > 1:
+            raise UsageError(f"--{stopping[0]} and --{stopping[1]} both say when to stop: give one")
         check_values(PlanInputs, given)
         check_values(RunConfig, given)
         model = self.model_config(vocab_size=2)
@@ -182,13 +202,17 @@ class TrainingRequest:
 
 
 def _inapplicable(values: Mapping[str, Any]) -> Iterator[tuple[Declaration, str]]:
+    """(option, what it needs) for each given option of training that others make meaningless."""
     for config in TRAINING_CONFIGS:
         yield from inapplicable(config, values)
 
 
 def _normalized(options: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The options that are given, without those that are None or left to the plan by `auto`."""
-    declared = {each.name: each for each in training_options()}
+    """The options that are given: all but those that are None or `auto`, and lists as tuples.
+
+    Raises TypeError for an option that does not exist.
+    """
+    declared = {declaration.name: declaration for declaration in training_options()}
     given = {}
     for name, value in options.items():
         if name not in declared:

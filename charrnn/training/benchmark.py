@@ -1,6 +1,9 @@
-"""How fast this machine trains and samples one model, engine by engine, on made-up text."""
+"""Measuring how fast this machine trains and samples a model, on every engine that it has.
 
-from collections.abc import Iterable
+The text is made up of random characters: the speed does not depend on what they say.
+"""
+
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -9,8 +12,10 @@ import torch
 
 from charrnn.corpus.contiguous import ContiguousText
 from charrnn.corpus.split import Split
+from charrnn.corpus.vocabulary import Ids
 from charrnn.engines.selection import Kind, candidates
 from charrnn.inference.make_network import make_network
+from charrnn.model.checkpoint import Weights
 from charrnn.model.config import ModelConfig
 from charrnn.model.precision import SAMPLING_PRECISIONS, SamplingPrecision
 from charrnn.plan.config import StepConfig
@@ -22,19 +27,21 @@ from charrnn.training.timing import median_seconds
 from charrnn.training.trainer import Trainer
 
 BLOCK = 200
-"""Characters written at a time."""
-TIMED_STEPS = 1000
-"""Steps of the run of which a few are timed; only the learning rate depends on them."""
+"""Characters that are sampled between two readings of the clock."""
+RUN_STEPS = 1000
+"""Steps of the run that the timed steps belong to. Only the learning rate depends on it."""
+TRAINING_SHARE = 0.8
+"""Fraction of the time that measuring training takes; measuring sampling takes the rest."""
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Characters per second."""
+    """Speeds in characters per second."""
 
     training: dict[Kind, float]
-    """Whole training steps, by engine and precision."""
+    """Speed of whole training steps, by engine and precision."""
     sampling: dict[SamplingPrecision, float]
-    """One stream, characters written one after another, by precision."""
+    """Speed of writing one text, by the precision of the weights."""
 
 
 def make_trainers(
@@ -44,14 +51,14 @@ def make_trainers(
     optimizer: OptimizerConfig,
     step: StepConfig,
 ) -> dict[Kind, Trainer]:
-    """The same training once for each engine and precision, to be timed against each other."""
+    """A trainer of the same model on the same text for each engine and precision in `kinds`."""
     return {
         (engine, precision): Trainer(
             split,
             model,
             optimizer,
             replace(step, engine=engine, precision=precision),
-            TIMED_STEPS,
+            RUN_STEPS,
         )
         for engine, precision in kinds
     }
@@ -64,23 +71,30 @@ def made_up_text(vocab_size: int, step: StepConfig) -> ContiguousText:
 
 
 def benchmark(model: ModelConfig, step: StepConfig, seconds: float) -> Benchmark:
-    """Measure for about `seconds`; medians of steps taken in turn."""
+    """Measure the speeds for about `seconds` seconds."""
     torch.set_num_threads(step.threads)
-    window = step.batch_size * step.seq_len
     text = made_up_text(model.vocab_size, step)
-    kinds = candidates(step.device, model.cell)
-    trainers = make_trainers(kinds, text, model, OptimizerConfig(), step)
+    trainers = make_trainers(
+        candidates(step.device, model.cell), text, model, OptimizerConfig(), step
+    )
     steps = {kind: trainer.step for kind, trainer in trainers.items()}
-    step_s = median_seconds(steps, 0.8 * seconds)
+    step_s = median_seconds(steps, TRAINING_SHARE * seconds)
     weights = next(iter(trainers.values())).model.weights()
-    writers = {}
+    block_s = _time_sampling(model, weights, text.ids[:1], (1 - TRAINING_SHARE) * seconds)
+    return Benchmark(
+        {kind: step.batch_size * step.seq_len / time_s for kind, time_s in step_s.items()},
+        {precision: BLOCK / time_s for precision, time_s in block_s.items()},
+    )
+
+
+def _time_sampling(
+    model: ModelConfig, weights: Weights, prime: Ids, seconds: float
+) -> dict[SamplingPrecision, float]:
+    """Median seconds in which one text grows by a BLOCK, by the precision of the weights."""
+    blocks: dict[SamplingPrecision, Callable[[], object]] = {}
     for precision in SAMPLING_PRECISIONS:
         network = make_network(model, weights, precision)
-        place = Place.after(network, text.ids[:1])
-        writers[precision] = make_writer(network, place, SamplingConfig(seed=0, length=ENDLESS))
-    blocks = {name: partial(writer.write, BLOCK) for name, writer in writers.items()}
-    block_s = median_seconds(blocks, 0.2 * seconds)
-    return Benchmark(
-        {kind: window / found for kind, found in step_s.items()},
-        {precision: BLOCK / found for precision, found in block_s.items()},
-    )
+        place = Place.after(network, prime)
+        writer = make_writer(network, place, SamplingConfig(seed=0, length=ENDLESS))
+        blocks[precision] = partial(writer.write, BLOCK)
+    return median_seconds(blocks, seconds)

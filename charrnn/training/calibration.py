@@ -23,20 +23,19 @@ from charrnn.plan.config import Device, RunConfig, StepConfig
 from charrnn.plan.engines import ENGINE_CELLS, training_threads
 from charrnn.plan.optimizers import OPTIMIZERS, OptimizerConfig, OptimizerTraits
 from charrnn.plan.plan import CorpusPlan, Plan
-from charrnn.plan.presets import STOPS
 from charrnn.plan.recipe import (
     AS_ASKED,
-    CHOSEN,
-    MOST_EPOCHS,
-    STANDING,
-    choose_decay,
+    MAX_EPOCHS,
+    OPTIONS_WITH_REASONS,
+    REASONS_FOR_DEFAULTS,
     choose_dropout,
-    choose_rate,
+    choose_hidden_size,
+    choose_lr,
     choose_reset_prob,
+    choose_weight_decay,
     choose_weight_drop,
-    choose_width,
 )
-from charrnn.plan.request import DEFAULT_BUDGET_S, TrainingRequest
+from charrnn.plan.request import DEFAULT_BUDGET_S, STOPPING_OPTIONS, TrainingRequest
 from charrnn.training.benchmark import make_trainers
 from charrnn.training.timing import mean_seconds, median_seconds
 from charrnn.training.torch_scorer import TorchScorer
@@ -94,7 +93,7 @@ def make_plan(
         notes = (*notes, MISSING)
     torch.set_num_threads(step.threads)
     budget = asked.get("budget")
-    if not asked.keys() & set(STOPS):
+    if not asked.keys() & set(STOPPING_OPTIONS):
         budget = DEFAULT_BUDGET_S
     left = None if budget is None else budget * (1 - EVALUATION_SHARE - FINAL_SHARE) - elapsed()
     machine = _Machine(request, train, step, budget)
@@ -151,20 +150,20 @@ def _choose(
         if left is None:
             return asked_steps * machine.step_chars
         chars = left / machine.step_seconds(config) * machine.step_chars
-        return min(chars, MOST_EPOCHS * num_ids)
+        return min(chars, MAX_EPOCHS * num_ids)
 
-    reasons = dict(STANDING)
+    reasons = dict(REASONS_FOR_DEFAULTS)
     model, optimizer = request.model_config(vocab_size), request.optimizer_config()
     if "hidden_size" not in request.given:
-        width, reasons["hidden_size"] = choose_width(model, chars_in_time)
+        width, reasons["hidden_size"] = choose_hidden_size(model, chars_in_time)
         model = replace(model, hidden_size=width)
     # The readings are a first guess: what is timed next must drop as the run will.
     model, _ = _dropping(request, model, chars_in_time(model) / num_ids, num_ids)
     if "weight_decay" not in request.given:
-        decay = choose_decay(machine.per_epoch, optimizer.optimizer)
+        decay = choose_weight_decay(machine.per_epoch, optimizer.optimizer)
         optimizer = replace(optimizer, weight_decay=decay)
     if "lr" not in request.given:
-        optimizer = replace(optimizer, lr=choose_rate(model.hidden_size, optimizer.optimizer))
+        optimizer = replace(optimizer, lr=choose_lr(model.hidden_size, optimizer.optimizer))
     reasons["weight_decay"] = f"a reading has {machine.per_epoch:,} steps"
     reasons["lr"] = f"for {model.hidden_size} units"
     if OPTIMIZERS[optimizer.optimizer] != OptimizerTraits():
@@ -187,7 +186,7 @@ def _dropping(
 
 def _given(request: TrainingRequest) -> dict[str, str]:
     """Of what would have been chosen, and of what a preset says, the options that were given."""
-    given = {option: AS_ASKED for option in CHOSEN if option in request.given}
+    given = {option: AS_ASKED for option in OPTIONS_WITH_REASONS if option in request.given}
     values = request.from_preset()
     origin = f"from --preset {request.given.get('preset')}"
     preset = dict.fromkeys(values, origin)
@@ -210,7 +209,7 @@ def _steps_in_time(left: float, speeds: Speeds, machine: "_Machine") -> tuple[in
     if steps > machine.most_steps:
         return (
             machine.most_steps,
-            f"{MOST_EPOCHS:g} readings: more of so small a text would be learned by heart",
+            f"{MAX_EPOCHS:g} readings: more of so small a text would be learned by heart",
         )
     return steps, f"fill the budget at {1000 * speeds.step_s:.3g} ms each"
 
@@ -284,8 +283,8 @@ class _Machine:
         """Steps that read the text once."""
         self.step_chars = len(split) / self.per_epoch
         """Characters that a step learns from, about."""
-        self.most_steps = max(1, int(MOST_EPOCHS * self.per_epoch))
-        """Steps that read the text MOST_EPOCHS times."""
+        self.most_steps = max(1, int(MAX_EPOCHS * self.per_epoch))
+        """Steps that read the text MAX_EPOCHS times."""
         self._kinds = _offered(request, step.device)
         self._limit = STEPS_CALIBRATION_S
         if budget is not None:

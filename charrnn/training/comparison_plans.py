@@ -1,4 +1,8 @@
-"""Plans that are fair to each other: one engine, the same sizes of text, the same evaluations."""
+"""The plans of the runs that a comparison of cells makes.
+
+They are alike in everything that could favour a cell: every run uses the same engine and reads as
+much validation text at its evaluations.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,7 +10,7 @@ from dataclasses import replace
 import torch
 
 from charrnn.comparison.request import ComparisonRequest
-from charrnn.comparison.shared_defaults import EVALUATIONS
+from charrnn.comparison.shared_defaults import EVALUATIONS_PER_CELL
 from charrnn.corpus.encoded import EncodedCorpus
 from charrnn.engines.selection import candidates
 from charrnn.inference.threads import default_threads
@@ -21,48 +25,51 @@ from charrnn.training.calibration import make_plan
 from charrnn.training.timing import median_seconds
 
 TIMING_S = 0.2
-"""For timing the engines on one cell."""
+"""Seconds for timing the engines on one cell."""
 
 
 def make_plans(
     request: ComparisonRequest, corpus: EncodedCorpus, corpus_plan: CorpusPlan
 ) -> tuple[list[Plan], tuple[str, ...]]:
-    """A plan for each cell, and notes for the user; a budget begins with a run's first step.
+    """(a plan for the run of each cell, notes for the user).
 
-    Raises UsageError if one of the cells cannot be trained as asked.
+    A budget is the time of one cell's run, and begins with its first step. Raises UsageError if one
+    of the cells cannot be trained as asked.
     """
     vocab_size = len(corpus.vocabulary)
-    requests = [request.training(cell, vocab_size) for cell in request.cells]
+    requests = [request.cell_request(cell, vocab_size) for cell in request.cells]
     if "engine" not in request.shared.given:
-        models = [one.model_config(vocab_size) for one in requests]
+        models = [cell_request.model_config(vocab_size) for cell_request in requests]
         engine = _fastest_engine(models, request.shared)
-        requests = [one.with_options(engine=engine) for one in requests]
+        requests = [cell_request.with_options(engine=engine) for cell_request in requests]
     plans: list[Plan] = []
     notes: tuple[str, ...] = ()
-    for one in requests:
-        plan, notes = make_plan(one, corpus, corpus_plan, lambda: 0.0)
+    for cell_request in requests:
+        plan, notes = make_plan(cell_request, corpus, corpus_plan, elapsed=lambda: 0.0)
         plans.append(plan)
-    return _aligned(plans, request.shared), notes
+    return _with_equal_evaluations(plans, request.shared), notes
 
 
-def _aligned(plans: Sequence[Plan], shared: TrainingRequest) -> list[Plan]:
-    """The plans with evaluations that read the same: what the slowest cell has time for."""
-    evaluated = min(plan.run.eval_chars for plan in plans)
-    final = min(plan.final_chars for plan in plans)
-    judged = min(plan.precision_chars for plan in plans)
-    aligned = []
+def _with_equal_evaluations(plans: Sequence[Plan], shared: TrainingRequest) -> list[Plan]:
+    """The plans, with evaluations that read as much text as the slowest cell has time for."""
+    eval_chars = min(plan.run.eval_chars for plan in plans)
+    final_chars = min(plan.final_chars for plan in plans)
+    precision_chars = min(plan.precision_chars for plan in plans)
+    equal_plans = []
     for plan in plans:
-        every = shared.given.get("eval_every") or -(-plan.run.steps // EVALUATIONS)
-        run = replace(plan.run, eval_chars=evaluated, eval_every=every)
-        aligned.append(replace(plan, run=run, final_chars=final, precision_chars=judged))
-    return aligned
+        eval_every = shared.given.get("eval_every") or -(-plan.run.steps // EVALUATIONS_PER_CELL)
+        run = replace(plan.run, eval_chars=eval_chars, eval_every=eval_every)
+        equal_plans.append(
+            replace(plan, run=run, final_chars=final_chars, precision_chars=precision_chars)
+        )
+    return equal_plans
 
 
 def _fastest_engine(models: Sequence[ModelConfig], shared: TrainingRequest) -> EngineName:
-    """Of the engines that run all of `models` the one that takes least time for a step of each."""
+    """The engine that runs all of `models` and takes the least time for one step of each."""
     device: Device = "cuda" if torch.cuda.is_available() else "cpu"
     step = shared.step_config(StepConfig(threads=default_threads(), device=device))
-    engines = _able(models, step.device)
+    engines = _common_engines(models, step.device)
     if len(engines) == 1:
         return engines[0]
     torch.set_num_threads(step.threads)
@@ -77,8 +84,9 @@ def _fastest_engine(models: Sequence[ModelConfig], shared: TrainingRequest) -> E
     return min(engines, key=lambda engine: seconds[engine])
 
 
-def _able(models: Sequence[ModelConfig], device: str) -> list[EngineName]:
-    """The engines that run every one of `models` in fp32; the reference, if no other does."""
-    offered = [set(candidates(device, model.cell)) for model in models]
-    found = [engine for engine, precision in set.intersection(*offered) if precision == "fp32"]
-    return sorted(found) or ["reference"]
+def _common_engines(models: Sequence[ModelConfig], device: str) -> list[EngineName]:
+    """Names of the engines that run every one of `models` in fp32; the reference if none does."""
+    kinds_by_model = [set(candidates(device, model.cell)) for model in models]
+    common = set.intersection(*kinds_by_model)
+    engines = [engine for engine, precision in common if precision == "fp32"]
+    return sorted(engines) or ["reference"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from charrnn.comparison.curves import Curve, read_curve
+from charrnn.comparison.curves import LearningCurve, read_learning_curve
 from charrnn.comparison.result import CellResult
 from charrnn.corpus.encoded import EncodedCorpus
 from charrnn.corpus.progress import Note
@@ -27,7 +27,7 @@ def train_cell(
     """Carry out one cell's plan in the run `name`; what goes wrong is part of the result."""
     cell = plan.model.cell
     ended, error = "failed", None
-    curve = Curve(cell)
+    curve = LearningCurve(cell)
     try:
         folder = run_folder.create(name, explicit=True, replace=replace)
         with folder.locked():
@@ -38,7 +38,7 @@ def train_cell(
                         ended = event.reason
                     on_event(event)
             finally:
-                curve = read_curve(folder, cell)
+                curve = read_learning_curve(folder, cell)
     except (CharRNNError, MemoryError, RuntimeError) as failure:  # torch's are RuntimeErrors
         error = next(iter(str(failure).splitlines()), "") or type(failure).__name__
         on_event(Note(f"{cell} failed: {error}"))

@@ -1,4 +1,4 @@
-"""Timing things in turn, so that a machine whose speed drifts is fair to all of them."""
+"""Measuring how long functions take on this machine, whose speed may change meanwhile."""
 
 import statistics
 import time
@@ -11,9 +11,11 @@ Name = TypeVar("Name")
 def median_seconds(
     functions: Mapping[Name, Callable[[], object]], seconds: float, rounds: int = 3
 ) -> dict[Name, float]:
-    """The median time of each function, called in turn for `seconds`, at least `rounds` times each.
+    """The median time of a call of each function, in seconds, by the function's name.
 
-    Each is called once more beforehand, to warm up.
+    The functions are called in turn, so that a change of the machine's speed meets them all alike,
+    until `seconds` have passed and each has been called `rounds` times. Before that each is called
+    once to warm up.
     """
     for function in functions.values():
         function()
@@ -26,11 +28,15 @@ def median_seconds(
             function()
             times[name].append(time.perf_counter() - started)
         done += 1
-    return {name: statistics.median(found) for name, found in times.items()}
+    return {name: statistics.median(call_times) for name, call_times in times.items()}
 
 
 def mean_seconds(function: Callable[[], object], seconds: float, rounds: int = 3) -> float:
-    """The mean time of `function`, called for `seconds`: hiccups count, as they do in a run."""
+    """The mean time of a call of `function`, in seconds.
+
+    It is called until `seconds` have passed and it has been called `rounds` times. Unlike a median,
+    the mean counts calls that other programs held up, as a training run has them too.
+    """
     started = time.perf_counter()
     done = 0
     while done < rounds or time.perf_counter() - started < seconds:

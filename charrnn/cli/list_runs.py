@@ -1,0 +1,66 @@
+"""`charrnn list`: the runs that there are, and how well their models do."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from charrnn.cli.arguments import format_count
+from charrnn.cli.terminal import Color, ColorOption, JsonOption, make_console, make_table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from charrnn.sampling.trained_model import Model
+
+
+def list_runs(as_json: JsonOption = False, color: ColorOption = Color.AUTO) -> None:
+    """List the runs in ./checkpoints, newest first."""
+    from charrnn.cli.model_facts import model_record
+
+    models = _read_models()
+    if as_json:
+        for model in models:
+            print(json.dumps(model_record(model), ensure_ascii=False))
+    elif not models:
+        print("no runs in checkpoints/ yet; `charrnn train FILE` makes one", file=sys.stderr)
+    else:
+        _print_table(make_console(sys.stdout, color), models)
+
+
+def _read_models() -> list["Model"]:
+    """The model of every run, the newest first; a file that cannot be read is named on stderr."""
+    from charrnn.errors import CheckpointError, NewerFormatError
+    from charrnn.files import run_folder
+    from charrnn.model import checkpoint
+    from charrnn.sampling.trained_model import Model
+
+    models = []
+    for folder in run_folder.list_runs():
+        try:
+            models.append(Model(folder.model, checkpoint.read(folder.model)))
+        except (CheckpointError, NewerFormatError) as error:
+            print(f"charrnn: {error}", file=sys.stderr)
+    return models
+
+
+def _print_table(console: "Console", models: Sequence["Model"]) -> None:
+    """Print a row for each model."""
+    from rich.markup import escape
+
+    from charrnn.cli.model_facts import architecture, inert, validation_bits, written
+
+    headings = ("run", "bits/char", "model", "size", "corpus", "steps", "written")
+    table = make_table(headings, right=("bits/char", "steps"))
+    for model in models:
+        checkpoint = model.checkpoint
+        table.add_row(
+            escape(inert(model.name)),
+            validation_bits(checkpoint),
+            architecture(checkpoint.config),
+            format_count(checkpoint.config.num_parameters()),
+            escape(inert(checkpoint.corpus.name)),
+            f"{checkpoint.step:,}",
+            written(model.path),
+        )
+    console.print(table)

@@ -1,0 +1,121 @@
+"""What is known of a model, in words for a terminal and as a record for JSON."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from charrnn.model.checkpoint import Checkpoint
+    from charrnn.model.config import ModelConfig
+    from charrnn.sampling.trained_model import Model
+
+MAX_CHARACTERS_SHOWN = 100
+"""Most characters of a vocabulary that are listed."""
+
+
+def model_record(model: "Model") -> dict[str, Any]:
+    """Everything that the model file says, for JSON."""
+    checkpoint = model.checkpoint
+    return {
+        "name": model.name,
+        "path": str(model.path),
+        "written": written(model.path),
+        "model": asdict(checkpoint.config),
+        "num_parameters": checkpoint.config.num_parameters(),
+        "characters": checkpoint.vocabulary.characters,
+        "is_bytes": checkpoint.vocabulary.is_bytes,
+        "corpus": asdict(checkpoint.corpus),
+        "losses": asdict(checkpoint.losses),
+        "step": checkpoint.step,
+        "training": checkpoint.training,
+        "versions": checkpoint.versions,
+    }
+
+
+def model_rows(model: "Model") -> list[tuple[str, str]]:
+    """(label, value) of everything that the model file says; nothing in them steers a terminal."""
+    checkpoint = model.checkpoint
+    config, corpus, vocabulary = checkpoint.config, checkpoint.corpus, checkpoint.vocabulary
+    unit = "bytes" if vocabulary.is_bytes else "characters"
+    by_line = ", each line a text of its own" if corpus.records else ""
+    rows = [
+        ("model", str(model.path)),
+        ("written", written(model.path)),
+        ("network", f"{architecture(config)}, {config.num_parameters():,} parameters"),
+        ("vocabulary", f"{len(vocabulary)} {unit}: {_list_characters(vocabulary.characters)}"),
+        ("corpus", f"{corpus.name}, {corpus.num_symbols:,} {unit}{by_line}"),
+        ("corpus sha256", corpus.sha256),
+        ("validation", _validation(checkpoint)),
+        ("sampling", _precisions(checkpoint)),
+        *_training_rows(checkpoint),
+        ("versions", ", ".join(f"{name} {value}" for name, value in checkpoint.versions.items())),
+    ]
+    return [(label, inert(value)) for label, value in rows]
+
+
+def architecture(config: "ModelConfig") -> str:
+    """`lstm 2x128`: the cell, the number of layers and the hidden size."""
+    return f"{config.cell} {config.num_layers}x{config.hidden_size}"
+
+
+def validation_bits(checkpoint: "Checkpoint") -> str:
+    """`2.053` bits per validation character; `~` stands before an estimate, `-` for no figure."""
+    from charrnn.inference.scoring import bits
+
+    losses = checkpoint.losses
+    if losses.val_nats is None:
+        return "-"
+    return f"{'' if losses.val_carried else '~'}{bits(losses.val_nats):.3f}"
+
+
+def written(path: Path) -> str:
+    """`2025-01-31 17:05`: when the file was written, in local time."""
+    return datetime.fromtimestamp(path.stat().st_mtime).strftime("%Y-%m-%d %H:%M")
+
+
+def inert(text: str) -> str:
+    """Text out of a file, its control characters escaped so that it cannot steer a terminal."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def _list_characters(characters: str) -> str:
+    """The first characters of a vocabulary, on one line."""
+    more = " ..." if len(characters) > MAX_CHARACTERS_SHOWN else ""
+    return inert(characters[:MAX_CHARACTERS_SHOWN]) + more
+
+
+def _validation(checkpoint: "Checkpoint") -> str:
+    """How well the model predicts the validation text, and how that was measured."""
+    losses = checkpoint.losses
+    if losses.val_nats is None:
+        return "not measured yet"
+    how = "state carried" if losses.val_carried else "estimate made while training"
+    return (
+        f"{validation_bits(checkpoint)} bits/char, {losses.val_nats:.4f} nats over "
+        f"{losses.val_characters:,} characters ({how})"
+    )
+
+
+def _precisions(checkpoint: "Checkpoint") -> str:
+    """`int8; fp32 1.8303, bf16 1.8303, int8 1.8304 nats over 32,768 characters`."""
+    losses = checkpoint.losses
+    if not losses.by_precision:
+        return f"{losses.fastest_precision()}; no other precision was measured"
+    measured = sorted(losses.by_precision.items(), key=lambda entry: entry[1])
+    nats = ", ".join(f"{precision} {nats:.4f}" for precision, nats in measured)
+    over = f"{losses.precision_characters:,} characters"
+    return f"{losses.fastest_precision()}; {nats} nats over {over}"
+
+
+def _training_rows(checkpoint: "Checkpoint") -> list[tuple[str, str]]:
+    """The steps and the engine of the training; a stranger's file may hold anything for them."""
+    loop = checkpoint.training.get("loop")
+    loop = loop if isinstance(loop, Mapping) else {}
+    steps = loop.get("steps")
+    steps = steps if isinstance(steps, int) else checkpoint.step
+    return [
+        ("trained", f"{checkpoint.step:,} of {steps:,} steps"),
+        ("engine", f"{loop.get('engine')} {loop.get('precision')}, {loop.get('threads')} threads"),
+    ]
