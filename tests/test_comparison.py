@@ -148,13 +148,15 @@ def test_a_cell_that_fails_does_not_lose_the_others(text_file: Path) -> None:
     """Every loss of the gru is made infinite; and there is nothing to draw with."""
     program = (
         "import math, sys\n"
+        "from dataclasses import replace\n"
         "from charrnn.cli.main import main\n"
-        "from charrnn.training.run import TrainingRun\n"
+        "from charrnn.training import run\n"
         "sys.modules['matplotlib'] = None\n"
-        "check = TrainingRun._check_loss\n"
-        "def diverging(self, nats):\n"
-        "    check(self, math.inf if self.plan.model.cell == 'gru' else nats)\n"
-        "TrainingRun._check_loss = diverging\n"
+        "class Diverging(run.Trainer):\n"
+        "    def report(self):\n"
+        "        nats = {'train_nats': math.inf} if self.model.config.cell == 'gru' else {}\n"
+        "        return replace(super().report(), **nats)\n"
+        "run.Trainer = Diverging\n"
         "main()\n"
     )
     command = ["compare", text_file.name, "--cells", "gru,rnn", "--steps", "20", "--json", *SMALL]
