@@ -153,7 +153,7 @@ def test_a_picture_is_a_file_of_its_kind(tmp_path: Path) -> None:
 
 def test_a_picture_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"cannot write '.*a\.svg': No such file or directory"):
-        picture.draw(CURVES, "title", tmp_path / "gone" / "a.svg")
+        picture.write_picture(CURVES, "title", tmp_path / "gone" / "a.svg")
 
 
 def test_where_no_picture_can_go_is_said_before_any_work(
