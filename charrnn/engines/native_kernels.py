@@ -165,8 +165,7 @@ class NativeEngine(PlainLoss):
     ) -> tuple[Tensor, State]:
         """The stack with its first layer's share of each symbol, `table` (V, G*H), already made.
 
-        `cell` may also be rnn_relu. weight_ih and bias_ih of the first layer are in the table and
-        not used. A mask may be None.
+        weight_ih and bias_ih of the first layer are in the table and not used. A mask may be None.
         """
         ids, table = ids.contiguous(), table.float()  # autocast may have made it bf16
         lstm = cell == "lstm"

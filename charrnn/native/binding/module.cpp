@@ -68,9 +68,8 @@ void require(bool good, const std::string& what) {
 Cell cell_named(const std::string& name) {
   if (name == "lstm") return Cell::lstm;
   if (name == "gru") return Cell::gru;
-  if (name == "rnn") return Cell::rnn_tanh;
-  if (name == "rnn_relu") return Cell::rnn_relu;
-  throw std::invalid_argument("cell '" + name + "' is not one of lstm, gru, rnn, rnn_relu");
+  if (name == "rnn") return Cell::rnn;
+  throw std::invalid_argument("cell '" + name + "' is not one of lstm, gru, rnn");
 }
 
 Precision precision_named(const std::string& name) {

@@ -62,7 +62,7 @@ void make_sampler(Sampler* self, const std::string& cell, const std::string& pre
   require(cell == "lstm" || cell == "gru" || cell == "rnn", "cell '" + cell + "' is not one of lstm, gru, rnn");
   require(precision == "fp32" || precision == "bf16" || precision == "int8", "precision '" + precision + "' is not one of fp32, bf16, int8");
   require(decoder.ndim() == 2 && decoder.shape(0) > 0 && decoder.shape(1) > 0 && !weight_hh.empty(), "no axis may be empty");
-  from.cell = cell == "lstm" ? Cell::lstm : cell == "gru" ? Cell::gru : Cell::rnn_tanh;
+  from.cell = cell == "lstm" ? Cell::lstm : cell == "gru" ? Cell::gru : Cell::rnn;
   from.weights = precision == "fp32" ? Weights::fp32 : precision == "bf16" ? Weights::bf16 : Weights::int8;
   from.layers = (int)weight_hh.size();
   from.symbols = (int)decoder.shape(0);

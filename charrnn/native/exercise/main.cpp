@@ -108,7 +108,7 @@ int main() {
   int runs = 0;
   for (const std::string& isa : available()) {
     cap(isa);
-    for (Cell cell : {Cell::lstm, Cell::gru, Cell::rnn_tanh, Cell::rnn_relu})
+    for (Cell cell : {Cell::lstm, Cell::gru, Cell::rnn})
       for (Precision precision : {Precision::fp32, Precision::bf16})
         for (const Sizes& shape : shapes) {
           const Floats one = run(cell, precision, shape, 1, true);

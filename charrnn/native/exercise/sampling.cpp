@@ -76,7 +76,7 @@ std::vector<double> run_network(Cell cell, Weights weights, Shape n, const std::
 bool exercise_sampler() {
   const Shape shapes[] = {{1, 1, 1, 1}, {2, 17, 5, 3}, {3, 33, 66, 1}, {1, 100, 140, 11}, {2, 50, 257, 26}};
   int runs = 0;
-  for (Cell cell : {Cell::lstm, Cell::gru, Cell::rnn_tanh})
+  for (Cell cell : {Cell::lstm, Cell::gru, Cell::rnn})
     for (Weights weights : {Weights::fp32, Weights::bf16, Weights::int8})
       for (const Shape& shape : shapes) {
         const std::vector<double> expected = run_network(cell, weights, shape, "portable", 1);

@@ -47,7 +47,7 @@ struct GruUnit {
 };
 
 struct RnnUnit {
-  static constexpr Cell cell = Cell::rnn_tanh;
+  static constexpr Cell cell = Cell::rnn;
   static constexpr int gates = 1;
   static INLINE Vec next(const float* x, const float* r, const float* b, Vec, float*) { return squash(load(x) + load(r) + load(b)); }
 };

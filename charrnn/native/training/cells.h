@@ -87,7 +87,6 @@ struct Gru {  // slots: the candidate's recurrent part, r, z, the candidate's in
   }
 };
 
-template <bool Relu>
 struct Rnn {
   static constexpr int gates = 1, slots = 1, input_slot = 0;
   static constexpr int recurrent_gate[] = {0}, input_gate[] = {0};
@@ -95,15 +94,13 @@ struct Rnn {
 
   template <class P>
   static INLINE Vec forward(const Vec* sum, const Place<P>&) {
-    if constexpr (Relu) return sum[0] < Vec{} ? Vec{} : sum[0];
-    else return tanh<P>(sum[0]);
+    return tanh<P>(sum[0]);
   }
 
   template <class P>
   static INLINE void backward(Vec d_h, const Place<P>& at) {
     Vec h = P::load_elements(at.h);
-    if constexpr (Relu) P::store_elements(at.gates, h > Vec{} ? d_h : Vec{});
-    else P::store_elements(at.gates, d_h * (1.0f - h * h));
+    P::store_elements(at.gates, d_h * (1.0f - h * h));
   }
 };
 

@@ -9,7 +9,7 @@
 
 namespace charrnn {
 
-enum class Cell { lstm, gru, rnn_tanh, rnn_relu };
+enum class Cell { lstm, gru, rnn };
 enum class Precision { fp32, bf16 };
 
 struct Team;  // the threads that work on this layer together (threads.h)

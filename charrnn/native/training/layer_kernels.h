@@ -271,8 +271,7 @@ INLINE void with_types(const Layer& layer, F&& f) {
   switch (layer.cell) {
     case Cell::lstm: return with_precision(Lstm{});
     case Cell::gru: return with_precision(Gru{});
-    case Cell::rnn_tanh: return with_precision(Rnn<false>{});
-    case Cell::rnn_relu: return with_precision(Rnn<true>{});
+    case Cell::rnn: return with_precision(Rnn{});
   }
 }
 
