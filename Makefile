@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 NATIVE := charrnn/native
+CPP := $(wildcard $(NATIVE)/*/*.h $(NATIVE)/*/*.cpp)
 SANITIZED := build/native-sanitized
 EMULATED := build/native-emulated
 
@@ -24,6 +25,7 @@ demo: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror $(CPP)
 
 types: $(READY)
 	$(BIN)/mypy
@@ -31,6 +33,7 @@ types: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(CPP)
 
 # torch is installed first and by itself, so that the pinned version decides which build is taken.
 $(READY): pyproject.toml constraints.txt

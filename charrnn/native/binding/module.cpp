@@ -14,12 +14,12 @@
 #include <stdexcept>
 #include <string>
 
-#include "training/adamw.h"
-#include "training/dropout.h"
 #include "common/instruction_set.h"
-#include "training/loss.h"
 #include "common/memory.h"
 #include "common/threads.h"
+#include "training/adamw.h"
+#include "training/dropout.h"
+#include "training/loss.h"
 #include "training/window.h"
 
 namespace nb = nanobind;
@@ -79,7 +79,8 @@ Precision precision_named(const std::string& name) {
 }
 
 // What forward and backward are both given.
-void set_inputs(Layer& layer, const Maybe<Ids>& ids, const Maybe<Input>& mask, const Maybe<Input>& weight_ih, const Input& weight_hh) {
+void set_inputs(Layer& layer, const Maybe<Ids>& ids, const Maybe<Input>& mask, const Maybe<Input>& weight_ih,
+                const Input& weight_hh) {
   const long gates = gates_of(layer.cell) * (long)layer.hidden;
   layer.ids = checked("ids", ids, {layer.steps, layer.batch});
   layer.mask = checked("mask", mask, {layer.steps, layer.batch, layer.inputs});
@@ -92,9 +93,10 @@ void set_inputs(Layer& layer, const Maybe<Ids>& ids, const Maybe<Input>& mask, c
               "id " + std::to_string(layer.ids[i]) + " is outside the table's " + std::to_string(layer.rows) + " rows");
 }
 
-std::unique_ptr<Window> forward(const std::string& cell, const std::string& precision, int threads, bool save, const Input& table,
-                                const Maybe<Ids>& ids, const Maybe<Input>& x, const Maybe<Input>& mask, const Maybe<Input>& weight_ih,
-                                const Input& weight_hh, const Input& bias_hh, const Input& h_first, const Maybe<Input>& c_first,
+std::unique_ptr<Window> forward(const std::string& cell, const std::string& precision, int threads, bool save,
+                                const Input& table, const Maybe<Ids>& ids, const Maybe<Input>& x,
+                                const Maybe<Input>& mask, const Maybe<Input>& weight_ih, const Input& weight_hh,
+                                const Input& bias_hh, const Input& h_first, const Maybe<Input>& c_first,
                                 const Output& out, const Output& h_last, const Maybe<Output>& c_last) {
   Layer layer{};
   layer.cell = cell_named(cell);
@@ -129,11 +131,13 @@ std::unique_ptr<Window> forward(const std::string& cell, const std::string& prec
   return save ? std::move(window) : nullptr;
 }
 
-void backward(Window& window, int threads, const Maybe<Ids>& ids, const Maybe<Input>& mask, const Maybe<Input>& weight_ih,
-              const Input& weight_hh, const Maybe<Input>& d_out, const Maybe<Input>& d_h_last, const Maybe<Input>& d_c_last,
-              const Output& d_table, const Maybe<Output>& d_x, const Maybe<Output>& d_weight_ih, const Output& d_weight_hh,
+void backward(Window& window, int threads, const Maybe<Ids>& ids, const Maybe<Input>& mask,
+              const Maybe<Input>& weight_ih, const Input& weight_hh, const Maybe<Input>& d_out,
+              const Maybe<Input>& d_h_last, const Maybe<Input>& d_c_last, const Output& d_table,
+              const Maybe<Output>& d_x, const Maybe<Output>& d_weight_ih, const Output& d_weight_hh,
               const Output& d_bias_hh, const Output& d_h_first, const Maybe<Output>& d_c_first) {
-  if (window.spent) throw std::runtime_error("backward of a window runs only once: its gates are overwritten by their gradients");
+  if (window.spent)
+    throw std::runtime_error("backward of a window runs only once: its gates are overwritten by their gradients");
   Layer& layer = window.layer;
   require(threads >= 1, "threads must be at least 1");
   const long gates = gates_of(layer.cell) * (long)layer.hidden;
@@ -155,13 +159,13 @@ void backward(Window& window, int threads, const Maybe<Ids>& ids, const Maybe<In
   window.backward(threads);
 }
 
-void adamw(int threads, const Output& weights, const Input& gradients, const Output& means, const Output& squares, float rate,
-           float decay, float beta1, float beta2, float epsilon, float mean_scale, float square_scale) {
+void adamw(int threads, const Output& weights, const Input& gradients, const Output& means, const Output& squares,
+           float rate, float decay, float beta1, float beta2, float epsilon, float mean_scale, float square_scale) {
   require(threads >= 1, "threads must be at least 1");
   const long count = (long)weights.size();
   require((long)gradients.size() == count && (long)means.size() == count && (long)squares.size() == count,
           "weights, gradients, means and squares differ in size");
-  const AdamW step{weights.data(), means.data(), squares.data(), gradients.data(), count,       rate,
+  const AdamW step{weights.data(), means.data(), squares.data(), gradients.data(), count,      rate,
                    decay,          beta1,        beta2,          epsilon,          mean_scale, square_scale};
   nb::gil_scoped_release unlocked;
   run(threads, [&](Team& team) { kernels().adamw(step, team); });
@@ -170,13 +174,15 @@ void adamw(int threads, const Output& weights, const Input& gradients, const Out
 void dropout_mask(int threads, std::int64_t seed, double dropped, const Output& mask) {
   require(threads >= 1, "threads must be at least 1");
   require(dropped >= 0 && dropped < 1, "the fraction dropped must be at least 0 and below 1");
-  const Dropout job{mask.data(), (long)mask.size(), (std::uint64_t)seed, (std::uint32_t)(dropped * 0x1p32), (float)(1 / (1 - dropped))};
+  const Dropout job{mask.data(), (long)mask.size(), (std::uint64_t)seed, (std::uint32_t)(dropped * 0x1p32),
+                    (float)(1 / (1 - dropped))};
   nb::gil_scoped_release unlocked;
   run(threads, [&](Team& team) { kernels().dropout(job, team); });
 }
 
-std::unique_ptr<LossWindow> loss_forward(const std::string& precision, int threads, const Input& x, const Maybe<Input>& mask,
-                                         const Input& weight, const Input& bias, const Ids& targets, const Output& nats) {
+std::unique_ptr<LossWindow> loss_forward(const std::string& precision, int threads, const Input& x,
+                                         const Maybe<Input>& mask, const Input& weight, const Input& bias,
+                                         const Ids& targets, const Output& nats) {
   Loss loss{};
   loss.precision = precision_named(precision);
   require(threads >= 1, "threads must be at least 1");
@@ -193,8 +199,9 @@ std::unique_ptr<LossWindow> loss_forward(const std::string& precision, int threa
   loss.targets = checked("targets", targets, {loss.rows});
   loss.nats = checked("nats", nats, {});
   for (int i = 0; i < loss.rows; ++i)
-    require(loss.targets[i] >= 0 && loss.targets[i] < loss.symbols,
-            "target " + std::to_string(loss.targets[i]) + " is not one of " + std::to_string(loss.symbols) + " symbols");
+    require(
+        loss.targets[i] >= 0 && loss.targets[i] < loss.symbols,
+        "target " + std::to_string(loss.targets[i]) + " is not one of " + std::to_string(loss.symbols) + " symbols");
 
   nb::gil_scoped_release unlocked;
   auto window = std::make_unique<LossWindow>(loss, threads);
@@ -202,8 +209,8 @@ std::unique_ptr<LossWindow> loss_forward(const std::string& precision, int threa
   return window;
 }
 
-void loss_backward(LossWindow& window, const Maybe<Input>& mask, const Input& weight, const Output& d_x, const Output& d_weight,
-                   const Output& d_bias) {
+void loss_backward(LossWindow& window, const Maybe<Input>& mask, const Input& weight, const Output& d_x,
+                   const Output& d_weight, const Output& d_bias) {
   Loss& loss = window.loss;
   loss.mask = checked("mask", mask, {loss.rows, loss.hidden});
   loss.weight = checked("weight", weight, {loss.symbols, loss.hidden});
@@ -225,31 +232,35 @@ NB_MODULE(_native, module) {
   using namespace charrnn;
   module.doc() = "The recurrent layers of charrnn in C++; see charrnn/native.";
   nb::class_<Window>(module, "Window", "What forward keeps for backward.");
-  module.def("forward", &forward, "cell"_a, "precision"_a, "threads"_a, "save"_a, "table"_a.noconvert(), "ids"_a.noconvert().none(),
-             "x"_a.noconvert().none(), "mask"_a.noconvert().none(), "weight_ih"_a.noconvert().none(), "weight_hh"_a.noconvert(),
-             "bias_hh"_a.noconvert(), "h_first"_a.noconvert(), "c_first"_a.noconvert().none(), "out"_a.noconvert(),
-             "h_last"_a.noconvert(), "c_last"_a.noconvert().none(),
+  module.def("forward", &forward, "cell"_a, "precision"_a, "threads"_a, "save"_a, "table"_a.noconvert(),
+             "ids"_a.noconvert().none(), "x"_a.noconvert().none(), "mask"_a.noconvert().none(),
+             "weight_ih"_a.noconvert().none(), "weight_hh"_a.noconvert(), "bias_hh"_a.noconvert(),
+             "h_first"_a.noconvert(), "c_first"_a.noconvert().none(), "out"_a.noconvert(), "h_last"_a.noconvert(),
+             "c_last"_a.noconvert().none(),
              "Run one layer over a window into `out`; the result is for backward, or None when `save` is false.");
   module.def("backward", &backward, "window"_a, "threads"_a, "ids"_a.noconvert().none(), "mask"_a.noconvert().none(),
              "weight_ih"_a.noconvert().none(), "weight_hh"_a.noconvert(), "d_out"_a.noconvert().none(),
-             "d_h_last"_a.noconvert().none(), "d_c_last"_a.noconvert().none(), "d_table"_a.noconvert(), "d_x"_a.noconvert().none(),
-             "d_weight_ih"_a.noconvert().none(), "d_weight_hh"_a.noconvert(), "d_bias_hh"_a.noconvert(), "d_h_first"_a.noconvert(),
-             "d_c_first"_a.noconvert().none(), "Fill the gradients of one layer over the window that forward saw.");
+             "d_h_last"_a.noconvert().none(), "d_c_last"_a.noconvert().none(), "d_table"_a.noconvert(),
+             "d_x"_a.noconvert().none(), "d_weight_ih"_a.noconvert().none(), "d_weight_hh"_a.noconvert(),
+             "d_bias_hh"_a.noconvert(), "d_h_first"_a.noconvert(), "d_c_first"_a.noconvert().none(),
+             "Fill the gradients of one layer over the window that forward saw.");
   module.def("adamw", &adamw, "threads"_a, "weights"_a.noconvert(), "gradients"_a.noconvert(), "means"_a.noconvert(),
-             "squares"_a.noconvert(), "rate"_a, "decay"_a, "beta1"_a, "beta2"_a, "epsilon"_a, "mean_scale"_a, "square_scale"_a,
-             "Update one parameter and its moments in place.");
+             "squares"_a.noconvert(), "rate"_a, "decay"_a, "beta1"_a, "beta2"_a, "epsilon"_a, "mean_scale"_a,
+             "square_scale"_a, "Update one parameter and its moments in place.");
   module.def("dropout_mask", &dropout_mask, "threads"_a, "seed"_a, "dropped"_a, "mask"_a.noconvert(),
              "Fill a mask: 0 with probability `dropped`, else 1 / (1 - dropped).");
   nb::class_<LossWindow>(module, "LossWindow", "What loss_forward keeps for loss_backward.");
   module.def("loss_forward", &loss_forward, "precision"_a, "threads"_a, "x"_a.noconvert(), "mask"_a.noconvert().none(),
              "weight"_a.noconvert(), "bias"_a.noconvert(), "targets"_a.noconvert(), "nats"_a.noconvert(),
              "Write the mean nats of the targets under a linear decoder of x * mask into `nats`.");
-  module.def("loss_backward", &loss_backward, "window"_a, "mask"_a.noconvert().none(), "weight"_a.noconvert(), "d_x"_a.noconvert(),
-             "d_weight"_a.noconvert(), "d_bias"_a.noconvert(), "Fill the gradients of the mean that loss_forward gave.");
+  module.def("loss_backward", &loss_backward, "window"_a, "mask"_a.noconvert().none(), "weight"_a.noconvert(),
+             "d_x"_a.noconvert(), "d_weight"_a.noconvert(), "d_bias"_a.noconvert(),
+             "Fill the gradients of the mean that loss_forward gave.");
   module.def("isa", [] { return kernels().name; }, "Name of the instruction set in use.");
   module.def("has_fast_bf16", [] { return kernels().native_bf16; }, "Whether bf16 is faster than fp32 here.");
   module.def("available_isas", &available, "Names of all instruction sets that this machine can run, slowest first.");
-  module.def("cap_isa", &cap, "name"_a, "Use no better instruction set than this one; '' lifts the cap. CHARRNN_ISA does so from outside.");
+  module.def("cap_isa", &cap, "name"_a,
+             "Use no better instruction set than this one; '' lifts the cap. CHARRNN_ISA does so from outside.");
   module.def("thread_source", &thread_source, "Whose threads are used: 'openmp' (a team that torch brought) or 'own'.");
   bind_sampler(module);
   module.def("release_memory", &release_free_buffers, "Give buffers kept for the next window back to the system.");

@@ -1,4 +1,5 @@
-// Large buffers that are used again by the next window instead of going back to the system, which would clear every page anew.
+// Large buffers that are used again by the next window instead of going back to the system, which would clear every
+// page anew.
 #pragma once
 #include <cstddef>
 

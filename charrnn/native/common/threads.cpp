@@ -53,9 +53,7 @@ class Workers {
   }
 
  private:
-  struct Worker {
-    alignas(64) std::atomic<unsigned> job{0};
-  };
+  struct Worker { alignas(64) std::atomic<unsigned> job{0}; };
 
   void add() {
     workers_.push_back(std::make_unique<Worker>());
@@ -92,8 +90,8 @@ Workers& workers_of_this_process() {
   return *workers;
 }
 
-// The OpenMP runtime that somebody else has loaded, by the entry points that compilers call. After a fork its threads are gone and it
-// cannot start others, so a child does without.
+// The OpenMP runtime that somebody else has loaded, by the entry points that compilers call. After a fork its threads
+// are gone and it cannot start others, so a child does without.
 struct OpenMp {
   void (*parallel)(void (*)(void*), void*, unsigned, unsigned) = nullptr;
   int (*thread_num)() = nullptr;

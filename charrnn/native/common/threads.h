@@ -1,9 +1,9 @@
 // A few threads of our own that work on one layer together.
 //
-// When the process already has a GNU OpenMP team (torch brings one), we borrow it: its idle threads spin for milliseconds after each
-// of torch's own loops, and a second set of threads would have to fight them for the cores. Otherwise we start our own.
-// They spin for some microseconds between jobs and between time steps, because the next one usually comes at once; after that they
-// sleep, so that two processes that share two cores do not starve each other.
+// When the process already has a GNU OpenMP team (torch brings one), we borrow it: its idle threads spin for
+// milliseconds after each of torch's own loops, and a second set of threads would have to fight them for the cores.
+// Otherwise we start our own. They spin for some microseconds between jobs and between time steps, because the next one
+// usually comes at once; after that they sleep, so that two processes that share two cores do not starve each other.
 #pragma once
 #include <atomic>
 #include <functional>
@@ -30,7 +30,8 @@ struct Team {
   }
 };
 
-// Calls work(team) on each thread of a team of at most `threads`, the calling one included, and returns when all have finished.
+// Calls work(team) on each thread of a team of at most `threads`, the calling one included, and returns when all have
+// finished.
 void run(int threads, const std::function<void(Team&)>& work);
 
 // Whose threads run() uses now: "openmp" or "own".

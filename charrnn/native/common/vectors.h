@@ -1,7 +1,7 @@
 // The vector type of the instruction set that this file is compiled for, and the functions of a cell on it.
 //
-// GCC's vector extension gives + - * / on every machine; only what it lacks is written per instruction set. Everything here has
-// internal linkage, because each instruction set compiles its own copy with its own flags.
+// GCC's vector extension gives + - * / on every machine; only what it lacks is written per instruction set. Everything
+// here has internal linkage, because each instruction set compiles its own copy with its own flags.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -32,7 +32,11 @@ typedef std::uint32_t Bits __attribute__((vector_size(width * 4)));
 typedef std::uint16_t Half __attribute__((vector_size(width * 2)));
 
 INLINE Vec broadcast(float x) { return x - Vec{}; }
-INLINE Vec load(const float* p) { Vec v; std::memcpy(&v, p, sizeof v); return v; }
+INLINE Vec load(const float* p) {
+  Vec v;
+  std::memcpy(&v, p, sizeof v);
+  return v;
+}
 INLINE void store(float* p, Vec v) { std::memcpy(p, &v, sizeof v); }
 
 // Edges of the caller's unpadded arrays: the first n of `width` floats.
@@ -121,7 +125,8 @@ INLINE Half to_half(Vec x) {
 }
 INLINE Vec from_half(Half h) { return (Vec)(__builtin_convertvector(h, Bits) << 16); }
 
-// --- The two precisions. A *lane* is 32 bits of the long axis of a product: one float, or two neighbouring bfloat16. ---
+// --- The two precisions. A *lane* is 32 bits of the long axis of a product: one float, or two neighbouring bfloat16.
+// ---
 
 struct Fp32 {
   typedef float Element;
@@ -140,8 +145,15 @@ struct Bf16 {
   typedef std::uint16_t Element;
   static constexpr int per_lane = 2;
   static constexpr bool precise = false;
-  static INLINE Vec load_elements(const Element* p) { Half h; std::memcpy(&h, p, sizeof h); return from_half(h); }
-  static INLINE void store_elements(Element* p, Vec v) { Half h = to_half(v); std::memcpy(p, &h, sizeof h); }
+  static INLINE Vec load_elements(const Element* p) {
+    Half h;
+    std::memcpy(&h, p, sizeof h);
+    return from_half(h);
+  }
+  static INLINE void store_elements(Element* p, Vec v) {
+    Half h = to_half(v);
+    std::memcpy(p, &h, sizeof h);
+  }
   static INLINE Vec broadcast_lane(const float* p) {
     std::uint32_t pair;
     std::memcpy(&pair, p, sizeof pair);

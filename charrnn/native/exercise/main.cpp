@@ -1,5 +1,6 @@
-// Runs every cell and the loss, in every precision and instruction set, over odd shapes on arrays of exactly the right size, for the sanitizers to watch,
-// and checks that the result is finite and does not depend on the number of threads. No Python.
+// Runs every cell and the loss, in every precision and instruction set, over odd shapes on arrays of exactly the right
+// size, for the sanitizers to watch, and checks that the result is finite and does not depend on the number of threads.
+// No Python.
 #include <array>
 #include <cmath>
 #include <cstdio>
@@ -8,8 +9,8 @@
 #include <vector>
 
 #include "common/instruction_set.h"
-#include "training/loss.h"
 #include "common/memory.h"
+#include "training/loss.h"
 #include "training/window.h"
 
 using namespace charrnn;
@@ -36,8 +37,10 @@ Floats run(Cell cell, Precision precision, Sizes n, int threads, bool save) {
   const std::size_t gates = gates_of(cell) * std::size_t(n.hidden), unit = std::size_t(n.batch) * n.hidden;
   const std::size_t steps = n.steps, table_rows = n.inputs ? 1 : n.rows;
   const bool lstm = cell == Cell::lstm;
-  Floats table = random_floats(table_rows * gates), x = random_floats(steps * n.batch * n.inputs), mask = random_floats(x.size());
-  Floats weight_ih = random_floats(gates * n.inputs), weight_hh = random_floats(gates * n.hidden), bias = random_floats(gates);
+  Floats table = random_floats(table_rows * gates), x = random_floats(steps * n.batch * n.inputs),
+         mask = random_floats(x.size());
+  Floats weight_ih = random_floats(gates * n.inputs), weight_hh = random_floats(gates * n.hidden),
+         bias = random_floats(gates);
   Floats h = random_floats(unit), c = random_floats(unit), d_out = random_floats(steps * unit);
   Floats d_h = random_floats(unit), d_c = random_floats(unit);
   std::vector<std::int64_t> ids(steps * n.batch);
@@ -50,7 +53,8 @@ Floats run(Cell cell, Precision precision, Sizes n, int threads, bool save) {
   };
   Layer layer{};
   layer.cell = cell, layer.precision = precision, layer.save = save;
-  layer.steps = n.steps, layer.batch = n.batch, layer.inputs = n.inputs, layer.hidden = n.hidden, layer.rows = int(table_rows);
+  layer.steps = n.steps, layer.batch = n.batch, layer.inputs = n.inputs, layer.hidden = n.hidden,
+  layer.rows = int(table_rows);
   layer.ids = n.inputs ? nullptr : ids.data();
   layer.table = table.data(), layer.weight_hh = weight_hh.data(), layer.bias_hh = bias.data(), layer.h_first = h.data();
   if (n.inputs) layer.x = x.data(), layer.mask = mask.data(), layer.weight_ih = weight_ih.data();
@@ -61,7 +65,8 @@ Floats run(Cell cell, Precision precision, Sizes n, int threads, bool save) {
   if (save) {
     Layer& l = window.layer;
     l.d_out = d_out.data(), l.d_h_last = d_h.data();
-    l.d_table = result(table.size()), l.d_weight_hh = result(weight_hh.size()), l.d_bias_hh = result(gates), l.d_h_first = result(unit);
+    l.d_table = result(table.size()), l.d_weight_hh = result(weight_hh.size()), l.d_bias_hh = result(gates),
+    l.d_h_first = result(unit);
     if (n.inputs) l.d_x = result(x.size()), l.d_weight_ih = result(weight_ih.size());
     if (lstm) l.d_c_last = d_c.data(), l.d_c_first = result(unit);
     window.backward(threads);
@@ -81,7 +86,8 @@ Floats run_loss(Precision precision, int rows, int hidden, int symbols, int thre
   for (int i = 0; i < rows; ++i) targets[i] = symbols - 1 - i % symbols;
   Loss loss{};
   loss.precision = precision, loss.rows = rows, loss.hidden = hidden, loss.symbols = symbols;
-  loss.x = x.data(), loss.mask = mask.data(), loss.weight = weight.data(), loss.bias = bias.data(), loss.targets = targets.data();
+  loss.x = x.data(), loss.mask = mask.data(), loss.weight = weight.data(), loss.bias = bias.data(),
+  loss.targets = targets.data();
   loss.nats = all.data();
   LossWindow window(loss, threads);
   window.forward();
@@ -102,7 +108,7 @@ bool all_finite(const Floats& values) {
 bool exercise_sampler();  // exercise_sampler.cpp
 
 int main() {
-  const Sizes shapes[] = {{1, 1, 0, 1, 2}, {1, 1, 1, 1, 1}, {3, 7, 0, 100, 5}, {2, 5, 33, 17, 3},
+  const Sizes shapes[] = {{1, 1, 0, 1, 2},    {1, 1, 1, 1, 1},  {3, 7, 0, 100, 5},    {2, 5, 33, 17, 3},
                           {4, 13, 20, 48, 2}, {5, 3, 0, 16, 9}, {2, 50, 100, 100, 2}, {40, 17, 0, 19, 4},
                           {2, 13, 0, 449, 3}};  // weights beyond a core's cache: threads share hidden units
   int runs = 0;
@@ -127,9 +133,11 @@ int main() {
           ++runs;
         }
     for (Precision precision : {Precision::fp32, Precision::bf16})
-      for (auto [rows, hidden, symbols] : {std::array{1, 1, 1}, {5, 33, 65}, {17, 16, 48}, {600, 20, 19}, {3, 7, 1001}}) {
+      for (auto [rows, hidden, symbols] :
+           {std::array{1, 1, 1}, {5, 33, 65}, {17, 16, 48}, {600, 20, 19}, {3, 7, 1001}}) {
         const Floats one = run_loss(precision, rows, hidden, symbols, 1);
-        if (!all_finite(one) || run_loss(precision, rows, hidden, symbols, 2) != one || run_loss(precision, rows, hidden, symbols, 3) != one) {
+        if (!all_finite(one) || run_loss(precision, rows, hidden, symbols, 2) != one ||
+            run_loss(precision, rows, hidden, symbols, 3) != one) {
           std::printf("%s: bad loss at V %d\n", isa.c_str(), symbols);
           return 1;
         }

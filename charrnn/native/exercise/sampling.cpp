@@ -1,5 +1,5 @@
-// Packs odd networks and lets them write, read and score with every kernel, for the sanitizers to watch, and checks that the results
-// depend on neither the kernels nor the number of threads. No Python.
+// Packs odd networks and lets them write, read and score with every kernel, for the sanitizers to watch, and checks
+// that the results depend on neither the kernels nor the number of threads. No Python.
 #include <cstdio>
 #include <vector>
 
@@ -30,7 +30,8 @@ std::vector<double> run_network(Cell cell, Weights weights, Shape n, const std::
     kept.push_back(random_floats(count));
     return kept.back().data();
   };
-  NetworkSource from{cell, weights, n.layers, n.hidden, n.symbols, floats((n.symbols + 1) * rows), {}, {}, {}, {}, nullptr, nullptr};
+  NetworkSource from{cell, weights, n.layers, n.hidden, n.symbols, floats((n.symbols + 1) * rows),
+                     {},   {},      {},       {},       nullptr,   nullptr};
   for (int layer = 0; layer < n.layers; ++layer) {
     from.weight_hh.push_back(floats(rows * n.hidden));
     from.bias_hh.push_back(floats(rows));
@@ -54,14 +55,17 @@ std::vector<double> run_network(Cell cell, Weights weights, Shape n, const std::
   all.insert(all.end(), logits.begin(), logits.end());
   all.insert(all.end(), nats.begin(), nats.end());
 
-  std::vector<std::int32_t> out(places, -1), states(n.streams), classes(n.symbols), next{1, 0, 0, -1, 2, 2}, distance{2, 3, 0};
+  std::vector<std::int32_t> out(places, -1), states(n.streams), classes(n.symbols), next{1, 0, 0, -1, 2, 2},
+      distance{2, 3, 0};
   std::vector<std::int8_t> ended(n.streams);
   std::vector<std::uint8_t> final{0, 0, 1}, allowed(n.symbols, 1);
   std::vector<std::uint64_t> numbers(n.streams);
   for (int i = 0; i < n.symbols; ++i) classes[i] = i % 2;
   for (int i = 0; i < n.streams; ++i) numbers[i] = i;
   const Pen pen{7, numbers.data(), 0, steps, last.data(), states.data(), ended.data(), 0};
-  const Choice choices[] = {{1, 1, 0, 0, nullptr, {}}, {0.7, 0.8, 0.1, 3, allowed.data(), {3, 2, classes.data(), next.data(), final.data(), distance.data()}}};
+  const Choice choices[] = {
+      {1, 1, 0, 0, nullptr, {}},
+      {0.7, 0.8, 0.1, 3, allowed.data(), {3, 2, classes.data(), next.data(), final.data(), distance.data()}}};
   for (const Choice& choice : choices) {
     sampler.write(state, n.streams, steps, pen, choice, out.data());
     all.insert(all.end(), out.begin(), out.end());

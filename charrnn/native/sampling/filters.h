@@ -4,8 +4,8 @@
 #include <cmath>
 #include <limits>
 
-#include "sampling/network.h"
 #include "common/vectors.h"
+#include "sampling/network.h"
 
 namespace {
 
@@ -24,7 +24,8 @@ INLINE Double exponential(Double x) {
   const Double shifted = bounded * 1.4426950408889634 + magic, n = shifted - magic;
   const Double r = (bounded - n * 0.693147180369123816490) - n * 1.90821492927058770002e-10;  // ln 2 in two parts
   Double sum = Double{} + 1.0 / 479001600.0;
-  for (double part : {1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1.0, 1.0})
+  for (double part : {1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040, 1.0 / 720, 1.0 / 120,
+                      1.0 / 24, 1.0 / 6, 0.5, 1.0, 1.0})
     sum = sum * r + part;
   const Double scale = (Double)(((Long)shifted << 52) + 0x3ff0000000000000);
   return x < -700.0 ? Double{} : sum * scale;
@@ -69,7 +70,9 @@ INLINE void filter(Candidates& all, int& count, F&& keep) {
 // Whether candidate a is likelier than b; of equals the first is.
 struct Likelier {
   const Candidates& all;
-  bool operator()(int a, int b) const { return all.logits[a] > all.logits[b] || (all.logits[a] == all.logits[b] && a < b); }
+  bool operator()(int a, int b) const {
+    return all.logits[a] > all.logits[b] || (all.logits[a] == all.logits[b] && a < b);
+  }
 };
 
 // Keeps the candidate `last` and all that are likelier.
@@ -106,7 +109,8 @@ INLINE void min_p(Candidates& all, int& count, double p) {
   filter(all, count, [&](int i) { return all.weights[i] >= p; });
 }
 
-int choose(const float* logits, int symbols, const Choice& how, int state, std::int64_t left, double uniform, Candidates& all) {
+int choose(const float* logits, int symbols, const Choice& how, int state, std::int64_t left, double uniform,
+           Candidates& all) {
   const bool limited = how.allowed || how.automaton.states || how.top_k || how.top_p < 1 || how.min_p > 0;
   const std::size_t room = symbols + width;
   if (all.weights.size() < room) {

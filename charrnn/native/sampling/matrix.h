@@ -1,13 +1,15 @@
-// A packed matrix times a few vectors, in three precisions: the inner loop of sampling and scoring, bound by how fast weights arrive.
+// A packed matrix times a few vectors, in three precisions: the inner loop of sampling and scoring, bound by how fast
+// weights arrive.
 //
-// Each sum adds its products one after another in the order of the columns, whatever the instruction set and however many vectors
-// there are, so its last bit is the same everywhere. Compiled with -ffp-contract=off: only `fused` rounds once.
+// Each sum adds its products one after another in the order of the columns, whatever the instruction set and however
+// many vectors there are, so its last bit is the same everywhere. Compiled with -ffp-contract=off: only `fused` rounds
+// once.
 #pragma once
 #include <algorithm>
 
+#include "common/vectors.h"
 #include "sampling/network.h"
 #include "training/product.h"
-#include "common/vectors.h"
 
 namespace {
 
@@ -23,10 +25,12 @@ INLINE Vec fused(Vec a, Vec b, Vec sum) {
   for (int i = 0; i < width; ++i) sum[i] = __builtin_fmaf(a[i], b[i], sum[i]);
   return sum;
 #else
-  // The product is exact in double. Where the sum is not, its last bit is made odd, so that the second rounding is the only one.
+  // The product is exact in double. Where the sum is not, its last bit is made odd, so that the second rounding is the
+  // only one.
   typedef double Wide __attribute__((vector_size(width * 8)));
   typedef std::int64_t WideInt __attribute__((vector_size(width * 8)));
-  const Wide product = __builtin_convertvector(a, Wide) * __builtin_convertvector(b, Wide), before = __builtin_convertvector(sum, Wide);
+  const Wide product = __builtin_convertvector(a, Wide) * __builtin_convertvector(b, Wide),
+             before = __builtin_convertvector(sum, Wide);
   Wide after = product + before;
   const Wide part = after - product, error = (product - (after - part)) + (before - part);
   const WideInt inexact = (error != 0.0) & (((WideInt)after & 1) == 0);
@@ -46,7 +50,9 @@ struct Fp32Weights {
   static constexpr int columns = 1;
   static INLINE Sum first(const Matrix&, int) { return Sum{}; }
   static INLINE Left left(const Input* x) { return broadcast(*x); }
-  static INLINE Sum add(const char* weights, const Left& x, Sum sum) { return fused(load((const float*)weights), x, sum); }
+  static INLINE Sum add(const char* weights, const Left& x, Sum sum) {
+    return fused(load((const float*)weights), x, sum);
+  }
   static INLINE Vec result(const Matrix&, int, Sum sum) { return sum; }
 };
 
@@ -119,11 +125,11 @@ struct Int8Weights {
 // Steps of one pass: so many that a group's weights stay in the first cache while all streams go over them.
 constexpr int steps_of_pass(int vectors) { return (24 << 10) / (vectors * width * 4); }
 
-// Vectors [first, first + R), a whole group, times S rows of x, over steps [begin, end). Sums wait in tile (S, R, width) from one pass
-// to the next; after the last it holds the products.
+// Vectors [first, first + R), a whole group, times S rows of x, over steps [begin, end). Sums wait in tile (S, R,
+// width) from one pass to the next; after the last it holds the products.
 template <class W, int R, int S>
-__attribute__((noinline)) void multiply_group(const Matrix& m, int first, const typename W::Input* x, long x_stride, int begin, int end,
-                                              float* tile) {
+__attribute__((noinline)) void multiply_group(const Matrix& m, int first, const typename W::Input* x, long x_stride,
+                                              int begin, int end, float* tile) {
   typename W::Sum sum[S][R];
 #pragma GCC unroll 8
   for (int s = 0; s < S; ++s)
@@ -157,14 +163,15 @@ constexpr int streams_of_pass(int vectors) { return 8 * streams_at_once(vectors)
 
 // tile (count, R, width) = the group times `count` rows of x, at most streams_of_pass(R).
 template <class W, int R>
-INLINE void multiply_streams(const Matrix& m, int first, const typename W::Input* x, long x_stride, int count, float* tile) {
+INLINE void multiply_streams(const Matrix& m, int first, const typename W::Input* x, long x_stride, int count,
+                             float* tile) {
   constexpr int most = streams_at_once(R), pass = steps_of_pass(R);
   if (count == 1) return multiply_group<W, R, 1>(m, first, x, x_stride, 0, m.steps, tile);
   for (int begin = 0; begin < m.steps; begin += pass)
     for (int stream = 0; stream < count; stream += most)
       with_constant<most>(std::min(most, count - stream), [&](auto n) {
-        multiply_group<W, R, decltype(n)::value>(m, first, x + stream * x_stride, x_stride, begin, std::min(begin + pass, m.steps),
-                                                 tile + stream * R * width);
+        multiply_group<W, R, decltype(n)::value>(m, first, x + stream * x_stride, x_stride, begin,
+                                                 std::min(begin + pass, m.steps), tile + stream * R * width);
       });
 }
 

@@ -1,27 +1,29 @@
 // A trained model ready to sample from and to judge text: what its kernels read and write.
 //
-// Words: B streams, L layers, H hidden units, V symbols, G gates of the cell. A *vector* is `width` rows of a matrix side by side
-// in one register, a *block* is `width` hidden units, so G vectors of a weight matrix belong to each block.
-// Every instruction set does the same additions and multiplications in the same order on the same numbers: the text that a seed
-// gives depends on neither the machine nor the number of threads nor how many streams there are.
+// Words: B streams, L layers, H hidden units, V symbols, G gates of the cell. A *vector* is `width` rows of a matrix
+// side by side in one register, a *block* is `width` hidden units, so G vectors of a weight matrix belong to each
+// block. Every instruction set does the same additions and multiplications in the same order on the same numbers: the
+// text that a seed gives depends on neither the machine nor the number of threads nor how many streams there are.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "training/layer.h"
 #include "common/memory.h"
+#include "training/layer.h"
 
 namespace charrnn {
 
 struct NetworkKernels;
 
-// How weights are kept. fp32 and bf16: sums are fp32, h is not rounded. int8: a scale for each row, h times 127 rounded, exact sums.
+// How weights are kept. fp32 and bf16: sums are fp32, h is not rounded. int8: a scale for each row, h times 127
+// rounded, exact sums.
 enum class Weights { fp32, bf16, int8 };
 
-// A matrix (rows, columns) whose rows are `gates` equal parts. Vectors come in groups, so that a group's sums fill the registers:
-// (groups, steps, vectors of the group, width), where a step is 1, 2 (bf16) or 4 (int8) neighbouring columns of each row.
+// A matrix (rows, columns) whose rows are `gates` equal parts. Vectors come in groups, so that a group's sums fill the
+// registers: (groups, steps, vectors of the group, width), where a step is 1, 2 (bf16) or 4 (int8) neighbouring columns
+// of each row.
 struct Matrix {
   int gates = 0, vectors = 0, group = 0, steps = 0;
   Buffer packed;
@@ -39,7 +41,7 @@ struct Network {
   Weights weights;
   int hidden, symbols, width;
   int blocks, padded;  // ceil(H / width), and that many whole vectors
-  Buffer table;        // (V + 1, G * padded): the first layer's share of each symbol, the last row that of the unknown one
+  Buffer table;  // (V + 1, G * padded): the first layer's share of each symbol, the last row that of the unknown one
   std::vector<NetworkLayer> layers;
   Matrix decoder;
   Buffer decoder_bias;  // (padded V), -infinity past the last symbol
@@ -49,10 +51,10 @@ struct Network {
 // Streams in the middle of a text. h has two places, `now` and `1 - now`, because other threads still read the old one.
 struct Streams {
   int count, now;
-  float *h[2], *c;             // (L, B, padded)
-  std::int8_t* rounded[2];     // int8: h as it enters the products, (L, B, padded)
-  const std::int64_t* ids;     // (B): what is read next
-  float* logits;               // (B, padded V)
+  float *h[2], *c;          // (L, B, padded)
+  std::int8_t* rounded[2];  // int8: h as it enters the products, (L, B, padded)
+  const std::int64_t* ids;  // (B): what is read next
+  float* logits;            // (B, padded V)
 };
 
 // Which symbols may come next, as a machine that reads what is written: its tables are the caller's.
@@ -90,7 +92,8 @@ struct NetworkKernels {
   // Logits of all streams, for groups [first, last) of the decoder.
   void (*decode)(const Network&, const Streams&, int first, int last);
   // A symbol drawn from V logits with a number in [0, 1), or -1 if none is allowed; `left` more may follow it.
-  int (*choose)(const float* logits, int symbols, const Choice&, int automaton_state, std::int64_t left, double uniform, Candidates&);
+  int (*choose)(const float* logits, int symbols, const Choice&, int automaton_state, std::int64_t left, double uniform,
+                Candidates&);
   // What `target` costs, in nats.
   double (*nats)(const float* logits, int symbols, int target);
 };

@@ -8,8 +8,8 @@
 #include <stdexcept>
 
 #include "common/instruction_set.h"
-#include "sampling/philox.h"
 #include "common/threads.h"
+#include "sampling/philox.h"
 
 namespace charrnn {
 
@@ -100,7 +100,8 @@ std::uint16_t to_bf16(float x) {
 // The nearest integer, ties to even, of a small number.
 std::int8_t nearest(float x) { return (std::int8_t)(std::int32_t)((x + 12582912.0f) - 12582912.0f); }
 
-// One row of weights as bytes; charrnn/inference/quantization.py does the same. Returns the scale of its products with rounded h.
+// One row of weights as bytes; charrnn/inference/quantization.py does the same. Returns the scale of its products with
+// rounded h.
 float round_row(const float* row, int columns, std::int8_t* to) {
   float largest = 0;
   for (int k = 0; k < columns; ++k) largest = std::max(largest, std::fabs(row[k]));
@@ -109,7 +110,8 @@ float round_row(const float* row, int columns, std::int8_t* to) {
   return largest / 16129.0f;
 }
 
-void pack(const float* from, int gates, int units, int columns, int group_blocks, Weights weights, int width, Matrix& m) {
+void pack(const float* from, int gates, int units, int columns, int group_blocks, Weights weights, int width,
+          Matrix& m) {
   const int per_step = columns_of_step[(int)weights];
   m.gates = gates;
   m.vectors = (units + width - 1) / width * gates;
@@ -122,7 +124,8 @@ void pack(const float* from, int gates, int units, int columns, int group_blocks
     scales = make<float>(m.scales, m.vectors * width);
     offsets = make<std::int32_t>(m.offsets, m.vectors * width);
   }
-  // The rows of one vector first, then all of them step by step: both walk memory forwards. The stride keeps them out of step in the cache.
+  // The rows of one vector first, then all of them step by step: both walk memory forwards. The stride keeps them out
+  // of step in the cache.
   const long stride = m.steps + 16;
   std::vector<std::uint32_t> rows(width * stride);
   for (int v = 0; v < m.vectors; ++v) {
@@ -163,7 +166,8 @@ Sampler::Sampler(const NetworkSource& from, const std::string& kernels) {
   net.padded = net.blocks * width;
   const long row = (long)gates * net.padded;
   float* table = make<float>(net.table, (net.symbols + 1) * row);
-  for (long v = 0; v <= net.symbols; ++v) pack_numbers(from.table + v * gates * net.hidden, gates, net.hidden, width, 0, table + v * row);
+  for (long v = 0; v <= net.symbols; ++v)
+    pack_numbers(from.table + v * gates * net.hidden, gates, net.hidden, width, 0, table + v * row);
   const int group = blocks_of_group(net.cell);
   net.layers.resize(from.layers);
   for (int i = 0; i < from.layers; ++i) {
@@ -266,7 +270,8 @@ int Sampler::write(State state, int count, int steps, Pen pen, const Choice& cho
         int symbol = -1;
         if (pen.ended[b] == goes_on) {
           const double number = uniform(pen.seed, pen.streams[b], pen.position + step);
-          symbol = net.kernels->choose(desk.logits_of(b), net.symbols, choice, pen.states[b], pen.left - step - 1, number, candidates);
+          symbol = net.kernels->choose(desk.logits_of(b), net.symbols, choice, pen.states[b], pen.left - step - 1,
+                                       number, candidates);
           const Automaton& automaton = choice.automaton;
           if (symbol < 0) pen.ended[b] = nothing_allowed;
           else pen.last[b] = symbol;
@@ -303,10 +308,12 @@ void Sampler::read(State state, int count, int steps, const std::int64_t* ids, f
   });
   desk.leave();
   if (logits)
-    for (int b = 0; b < count; ++b) std::memcpy(logits + (long)b * network_.symbols, desk.logits_of(b), network_.symbols * sizeof(float));
+    for (int b = 0; b < count; ++b)
+      std::memcpy(logits + (long)b * network_.symbols, desk.logits_of(b), network_.symbols * sizeof(float));
 }
 
-void Sampler::score(State state, int count, int steps, const std::int64_t* ids, const std::int64_t* targets, double* nats) {
+void Sampler::score(State state, int count, int steps, const std::int64_t* ids, const std::int64_t* targets,
+                    double* nats) {
   Desk desk(network_, state, count);
   run(threads, [&](Team& team) {
     Streams view = desk.streams;

@@ -12,10 +12,10 @@ struct NetworkSource {
   Cell cell;
   Weights weights;
   int layers, hidden, symbols;
-  const float* table;                                             // (V + 1, G*H), with bias_ih
-  std::vector<const float*> weight_ih, bias_ih;                   // of layers 1 and up: (G*H, H), (G*H)
-  std::vector<const float*> weight_hh, bias_hh;                   // (G*H, H), (G*H)
-  const float *decoder, *decoder_bias;                            // (V, H), (V)
+  const float* table;                            // (V + 1, G*H), with bias_ih
+  std::vector<const float*> weight_ih, bias_ih;  // of layers 1 and up: (G*H, H), (G*H)
+  std::vector<const float*> weight_hh, bias_hh;  // (G*H, H), (G*H)
+  const float *decoder, *decoder_bias;           // (V, H), (V)
 };
 
 // What writing needs to know beside the state, and what it changes: arrays of the caller.

@@ -1,4 +1,5 @@
-// One symbol through the recurrent stack and the decoder. Each cell's lines follow charrnn/model/cells.py, addition by addition.
+// One symbol through the recurrent stack and the decoder. Each cell's lines follow charrnn/model/cells.py, addition by
+// addition.
 #pragma once
 #include "sampling/matrix.h"
 
@@ -9,7 +10,8 @@ using charrnn::Network;
 using charrnn::NetworkLayer;
 using charrnn::Streams;
 
-// tanh(x) = (e^2x - 1) / (e^2x + 1) to about 1e-7. charrnn/inference/quantization.py does the same in numpy, to the last bit.
+// tanh(x) = (e^2x - 1) / (e^2x + 1) to about 1e-7. charrnn/inference/quantization.py does the same in numpy, to the
+// last bit.
 INLINE Vec squash(Vec x) {
   constexpr float magic = 12582912.0f;  // 1.5 * 2^23: adding it leaves the rounded number in the low bits
   const Vec t = clamp(x * 2.88539008f, 60.0f), shifted = t + magic, f = t - (shifted - magic);
@@ -23,7 +25,8 @@ INLINE Vec squash(Vec x) {
 }
 INLINE Vec gate(Vec x) { return 0.5f + 0.5f * squash(0.5f * x); }
 
-// next(x, r, b, h, c): the input's share, the recurrent product and its bias, each (G, width), the unit's h and its c; returns the new h.
+// next(x, r, b, h, c): the input's share, the recurrent product and its bias, each (G, width), the unit's h and its c;
+// returns the new h.
 struct LstmUnit {
   static constexpr Cell cell = Cell::lstm;
   static constexpr int gates = 4;
@@ -49,7 +52,9 @@ struct GruUnit {
 struct RnnUnit {
   static constexpr Cell cell = Cell::rnn;
   static constexpr int gates = 1;
-  static INLINE Vec next(const float* x, const float* r, const float* b, Vec, float*) { return squash(load(x) + load(r) + load(b)); }
+  static INLINE Vec next(const float* x, const float* r, const float* b, Vec, float*) {
+    return squash(load(x) + load(r) + load(b));
+  }
 };
 
 // h * 127, rounded to even, as bytes.
@@ -73,18 +78,22 @@ void step_group(const Network& net, const Streams& s, int layer, int group) {
   const long stride = net.padded, here = (long)layer * s.count * stride, below = here - s.count * stride;
   alignas(64) float recurrent[most * R * width], above[most * R * width];
   in_parts(0, s.count, most, [&](int stream, int count) {
-    multiply_streams<W, R>(l.weight_hh, first, inputs_of<W>(s, s.now) + here + stream * stride, stride, count, recurrent);
-    if (layer > 0) multiply_streams<W, R>(l.weight_ih, first, inputs_of<W>(s, next) + below + stream * stride, stride, count, above);
+    multiply_streams<W, R>(l.weight_hh, first, inputs_of<W>(s, s.now) + here + stream * stride, stride, count,
+                           recurrent);
+    if (layer > 0)
+      multiply_streams<W, R>(l.weight_ih, first, inputs_of<W>(s, next) + below + stream * stride, stride, count, above);
     for (int i = 0; i < count; ++i) {
       float* x = above + i * R * width;
-      const float* row = net.table.as<float>() + (layer ? 0 : s.ids[stream + i]) * (long)C::gates * net.padded + first * width;
+      const float* row =
+          net.table.as<float>() + (layer ? 0 : s.ids[stream + i]) * (long)C::gates * net.padded + first * width;
       if (layer > 0)
-        for (int r = 0; r < R; ++r) store(x + r * width, load(x + r * width) + load(l.bias_ih.as<float>() + (first + r) * width));
+        for (int r = 0; r < R; ++r)
+          store(x + r * width, load(x + r * width) + load(l.bias_ih.as<float>() + (first + r) * width));
       for (int b = 0; b < N; ++b) {
         const int gates = b * C::gates * width;
         const long unit = here + (stream + i) * stride + (block + b) * width;
-        const Vec h = C::next((layer ? x : row) + gates, recurrent + i * R * width + gates, l.bias_hh.as<float>() + first * width + gates,
-                              load(s.h[s.now] + unit), s.c + unit);
+        const Vec h = C::next((layer ? x : row) + gates, recurrent + i * R * width + gates,
+                              l.bias_hh.as<float>() + first * width + gates, load(s.h[s.now] + unit), s.c + unit);
         store(s.h[next] + unit, h);
         if constexpr (sizeof(typename W::Input) == 1) store_rounded(s.rounded[next] + unit, h);
       }
@@ -96,7 +105,8 @@ template <class C, class W>
 void step_groups(const Network& net, const Streams& s, int layer, int first, int last) {
   constexpr int most = charrnn::blocks_of_group(C::cell);
   for (int group = first; group < last; ++group)
-    with_constant<most>(std::min(most, net.blocks - group * most), [&](auto n) { step_group<C, W, decltype(n)::value>(net, s, layer, group); });
+    with_constant<most>(std::min(most, net.blocks - group * most),
+                        [&](auto n) { step_group<C, W, decltype(n)::value>(net, s, layer, group); });
 }
 
 template <class W>

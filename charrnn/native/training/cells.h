@@ -1,10 +1,10 @@
 // The arithmetic of each cell for one vector of hidden units of one row; everything around it is the same for all.
 //
-// forward: `sum` are the pre-activations by slot, the result is h. backward: `d_h` is the whole gradient of h, the result replaces
-// the saved gates by the gradients of the pre-activations.
+// forward: `sum` are the pre-activations by slot, the result is h. backward: `d_h` is the whole gradient of h, the
+// result replaces the saved gates by the gradients of the pre-activations.
 #pragma once
-#include "training/layer.h"
 #include "common/vectors.h"
+#include "training/layer.h"
 
 namespace {
 
@@ -13,9 +13,9 @@ using charrnn::Cell;
 // Where one vector of one row lives at this step.
 template <class P>
 struct Place {
-  typename P::Element* gates;             // slots of width; null in inference
-  const float* carry_before;              // c, or fp32 h of a GRU
-  float* carry;                           // the same after this step
+  typename P::Element* gates;  // slots of width; null in inference
+  const float* carry_before;   // c, or fp32 h of a GRU
+  float* carry;                // the same after this step
   const typename P::Element *h_before, *h;
   float* d_carry;
 };

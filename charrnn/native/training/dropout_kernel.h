@@ -2,8 +2,8 @@
 #pragma once
 #include <algorithm>
 
-#include "training/dropout.h"
 #include "common/threads.h"
+#include "training/dropout.h"
 
 namespace charrnn {
 namespace {

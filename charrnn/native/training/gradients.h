@@ -1,8 +1,8 @@
 // Gradients that sum over all T*B rows at once, after the last time step.
 #pragma once
+#include "common/threads.h"
 #include "training/layer.h"
 #include "training/product.h"
-#include "common/threads.h"
 
 namespace {
 
@@ -41,7 +41,8 @@ __attribute__((noinline)) void multiply_transposed(const float* left, const floa
       for (int c = 0; c < C; ++c) sum[r][c] = P::multiply_add(a, b[c], sum[r][c]);
     }
   }
-  alignas(64) float tile[R * C * width];  // an edge that is written float by float must not pull the sums out of their registers
+  alignas(64) float
+      tile[R * C * width];  // an edge that is written float by float must not pull the sums out of their registers
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
@@ -57,7 +58,8 @@ __attribute__((noinline)) void multiply_transposed(const float* left, const floa
 
 // Packs `vectors` columns vectors of rows [0, rows) for multiply_transposed: [vector][lane][width].
 template <class P>
-void pack_columns(const typename P::Element* from, long row_stride, int rows, int vectors, float* to, long vector_stride) {
+void pack_columns(const typename P::Element* from, long row_stride, int rows, int vectors, float* to,
+                  long vector_stride) {
   typedef typename P::Element Element;
   const Element zeros[width] = {};
   for (int row = 0; row < rows; row += P::per_lane, from += P::per_lane * row_stride, to += width)
@@ -68,10 +70,12 @@ void pack_columns(const typename P::Element* from, long row_stride, int rows, in
 }
 
 #if defined(CHARRNN_AMX)
-// The same on tiles: all 16 rows of left, which is [row][lane] here; the depth is a whole number of tiles, filled up with zeros.
+// The same on tiles: all 16 rows of left, which is [row][lane] here; the depth is a whole number of tiles, filled up
+// with zeros.
 template <int C>
-__attribute__((noinline)) void multiply_transposed_tiles(const float* left, const float* right, long right_stride, int depth,
-                                                         float* const* out, int column, int columns, bool accumulate) {
+__attribute__((noinline)) void multiply_transposed_tiles(const float* left, const float* right, long right_stride,
+                                                         int depth, float* const* out, int column, int columns,
+                                                         bool accumulate) {
   alignas(64) float tile[tile_rows * C * width];
   zero_sums<C>();
   for (int k = 0; k < depth; k += tile_lanes)
@@ -96,11 +100,13 @@ inline void transpose_tiles(float* packed, int depth, float* to) {  // (depth, w
 }
 #endif
 
-// out (rows of the left vectors, columns) = left (total, M vectors)^T @ right (total, columns), for some vectors of either.
-// left_of(m): where vector m of left's first row lies. out_of(m, r): row r of its result, or null for a padded one.
+// out (rows of the left vectors, columns) = left (total, M vectors)^T @ right (total, columns), for some vectors of
+// either. left_of(m): where vector m of left's first row lies. out_of(m, r): row r of its result, or null for a padded
+// one.
 template <class P, class LeftOf, class OutOf>
 void transposed_product(long total, Range left_vectors, LeftOf left_of, long left_stride, Range right_vectors,
-                        const typename P::Element* right, long right_stride, int columns, float* scratch, OutOf out_of) {
+                        const typename P::Element* right, long right_stride, int columns, float* scratch,
+                        OutOf out_of) {
   if (left_vectors.begin == left_vectors.end || right_vectors.begin == right_vectors.end) return;
   const int vectors = right_vectors.end - right_vectors.begin, first_column = right_vectors.begin * width;
   const long vector_stride = (long)gradient_depth * width + width;  // not a multiple of the page: fewer cache conflicts
@@ -117,7 +123,8 @@ void transposed_product(long total, Range left_vectors, LeftOf left_of, long lef
       for (int v = 0; v < vectors; ++v) store(packed_right + v * vector_stride + k * width, Vec{});
     }
 #endif
-    pack_columns<P>(right + row * right_stride + first_column, right_stride, rows, vectors, packed_right, vector_stride);
+    pack_columns<P>(right + row * right_stride + first_column, right_stride, rows, vectors, packed_right,
+                    vector_stride);
     for (int m = left_vectors.begin; m < left_vectors.end; ++m) {
       pack_columns<P>(left_of(m) + row * left_stride, left_stride, rows, 1, packed_left, 0);
       float* out[width];
@@ -128,8 +135,9 @@ void transposed_product(long total, Range left_vectors, LeftOf left_of, long lef
         transpose_tiles(packed_left, whole_depth, rows_of_lanes);
         in_parts(0, vectors, most_columns<P>, [&](int v, int n) {
           with_constant<most_columns<P>>(n, [&](auto count) {
-            multiply_transposed_tiles<decltype(count)::value>(rows_of_lanes, packed_right + v * vector_stride, vector_stride, whole_depth,
-                                                              out, first_column + v * width, columns, row > 0);
+            multiply_transposed_tiles<decltype(count)::value>(rows_of_lanes, packed_right + v * vector_stride,
+                                                              vector_stride, whole_depth, out, first_column + v * width,
+                                                              columns, row > 0);
           });
         });
         continue;
@@ -138,8 +146,9 @@ void transposed_product(long total, Range left_vectors, LeftOf left_of, long lef
       for (int r = 0; r < width && out[r]; r += gradient_rows)
         in_parts(0, vectors, gradient_columns, [&](int v, int n) {
           with_constant<gradient_columns>(n, [&](auto count) {
-            multiply_transposed<P, gradient_rows, decltype(count)::value>(packed_left + r, packed_right + v * vector_stride, vector_stride,
-                                                                          depth, out + r, first_column + v * width, columns, row > 0);
+            multiply_transposed<P, gradient_rows, decltype(count)::value>(
+                packed_left + r, packed_right + v * vector_stride, vector_stride, depth, out + r,
+                first_column + v * width, columns, row > 0);
           });
         });
     }
@@ -151,14 +160,16 @@ template <class C, class P>
 void weight_gradient(const Layer& layer, const Team& team, int first_slot, const int* gate_of_slot,
                      const typename P::Element* right, int right_stride, int columns, float* d_weight) {
   const auto* d_gates = (const typename P::Element*)layer.gates + first_slot * width;
-  transposed_product<P>(
-      (long)layer.steps * layer.batch, share(layer.blocks * C::gates, team),
-      [&](int m) { return d_gates + (m / C::gates * C::slots + m % C::gates) * width; }, layer.gate_stride,
-      {0, (columns + width - 1) / width}, right, right_stride, columns, layer.scratch + team.index * layer.scratch_floats,
-      [&](int m, int r) {
-        const int unit = m / C::gates * width + r;
-        return unit < layer.hidden ? d_weight + ((long)gate_of_slot[m % C::gates] * layer.hidden + unit) * columns : nullptr;
-      });
+  transposed_product<P>((long)layer.steps * layer.batch, share(layer.blocks * C::gates, team),
+                        [&](int m) { return d_gates + (m / C::gates * C::slots + m % C::gates) * width; },
+                        layer.gate_stride, {0, (columns + width - 1) / width}, right, right_stride, columns,
+                        layer.scratch + team.index * layer.scratch_floats,
+                        [&](int m, int r) {
+                          const int unit = m / C::gates * width + r;
+                          return unit < layer.hidden
+                                     ? d_weight + ((long)gate_of_slot[m % C::gates] * layer.hidden + unit) * columns
+                                     : nullptr;
+                        });
 }
 
 // d_table[id] += d_gates of every row that looked id up; its column sums are the gradient of the recurrent bias.
@@ -176,7 +187,8 @@ void table_gradient(const Layer& layer, const Team& team) {
   each_gate_vector([&](int, int, int at, int n) { store_part(layer.d_bias_hh + at, Vec{}, n); });
 
   const long total = (long)layer.steps * layer.batch;
-  const int candidate = C::recurrent_gate[0] * hidden;  // of a GRU: the gate whose recurrent part has a gradient of its own
+  const int candidate =
+      C::recurrent_gate[0] * hidden;  // of a GRU: the gate whose recurrent part has a gradient of its own
   for (long row = 0; row < total; ++row) {
     const Element* d_gates = (const Element*)layer.gates + row * layer.gate_stride;
     float* d_row = layer.d_table + (layer.ids ? layer.ids[row] : 0) * row_floats;

@@ -5,5 +5,6 @@
 #include "training/loss_kernels.h"
 
 namespace charrnn {
-extern const Kernels kernels_amx{"amx", width, native_bf16, forward, backward, loss_forward, loss_backward, adamw, dropout};
+extern const Kernels kernels_amx{"amx",        width,         native_bf16, forward, backward,
+                                 loss_forward, loss_backward, adamw,       dropout};
 }

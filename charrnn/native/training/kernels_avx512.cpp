@@ -4,5 +4,6 @@
 #include "training/loss_kernels.h"
 
 namespace charrnn {
-extern const Kernels kernels_avx512{"avx512", width, native_bf16, forward, backward, loss_forward, loss_backward, adamw, dropout};
+extern const Kernels kernels_avx512{"avx512",     width,         native_bf16, forward, backward,
+                                    loss_forward, loss_backward, adamw,       dropout};
 }

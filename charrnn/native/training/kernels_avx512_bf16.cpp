@@ -4,5 +4,6 @@
 #include "training/loss_kernels.h"
 
 namespace charrnn {
-extern const Kernels kernels_avx512_bf16{"avx512_bf16", width, native_bf16, forward, backward, loss_forward, loss_backward, adamw, dropout};
+extern const Kernels kernels_avx512_bf16{"avx512_bf16", width,         native_bf16, forward, backward,
+                                         loss_forward,  loss_backward, adamw,       dropout};
 }

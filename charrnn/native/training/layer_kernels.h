@@ -1,14 +1,14 @@
 // Forward and backward of one layer over one window, for one instruction set.
 //
-// Every thread of the team runs the same function and takes its share. Each sum is made by one thread, in an order that depends
-// on neither the number of threads nor the grouping of rows: the result is the same to the bit.
+// Every thread of the team runs the same function and takes its share. Each sum is made by one thread, in an order that
+// depends on neither the number of threads nor the grouping of rows: the result is the same to the bit.
 #pragma once
+#include "common/threads.h"
 #include "training/cells.h"
 #include "training/gradients.h"
 #include "training/layer.h"
 #include "training/packing.h"
 #include "training/product.h"
-#include "common/threads.h"
 
 namespace {
 
@@ -16,25 +16,31 @@ using charrnn::Precision;
 
 // --- weights, in the order the products read them ---
 
-// (blocks, groups, K lanes, gates together, width): what one block of hidden units needs of weight (G*H, columns), for each group of
-// gates that one product takes.
+// (blocks, groups, K lanes, gates together, width): what one block of hidden units needs of weight (G*H, columns), for
+// each group of gates that one product takes.
 template <class C, class P>
-void pack_forward(const float* weight, int columns, int lanes, int hidden, const int* gate_of_slot, float* packed, Range blocks) {
+void pack_forward(const float* weight, int columns, int lanes, int hidden, const int* gate_of_slot, float* packed,
+                  Range blocks) {
   constexpr int together = gates_together<P>(C::gates);
   for (int u = blocks.begin; u < blocks.end; ++u)
     for (int s = 0; s < C::gates; ++s) {
       float* to = packed + (((long)u * C::gates + s / together * together) * lanes + s % together) * width;
-      pack_units<P>(weight + (long)gate_of_slot[s] * hidden * columns, u * width, hidden, columns, to, together * width);
+      pack_units<P>(weight + (long)gate_of_slot[s] * hidden * columns, u * width, hidden, columns, to,
+                    together * width);
     }
 }
 
-// (vectors, K lanes, width) with K = (block, gate, width): columns of weight (G*H, columns), in groups as backward reads them.
+// (vectors, K lanes, width) with K = (block, gate, width): columns of weight (G*H, columns), in groups as backward
+// reads them.
 template <class C, class P>
-void pack_backward(const Layer& layer, const float* weight, int columns, const int* gate_of_slot, float* packed, int first, int count) {
+void pack_backward(const Layer& layer, const float* weight, int columns, const int* gate_of_slot, float* packed,
+                   int first, int count) {
   const int hidden = layer.hidden;
   float* to = packed + (long)first * layer.blocks * C::gates * (width / P::per_lane) * width;
   auto element_row = [&](int unit, int gate, int vector) {
-    return unit < hidden ? load_part(weight + ((long)gate * hidden + unit) * columns + vector * width, columns - vector * width) : Vec{};
+    return unit < hidden
+               ? load_part(weight + ((long)gate * hidden + unit) * columns + vector * width, columns - vector * width)
+               : Vec{};
   };
   for (int u = 0; u < layer.blocks; ++u)
     for (int s = 0; s < C::gates; ++s)
@@ -71,7 +77,9 @@ INLINE Place<P> place(const Layer& layer, int t, int row, int block) {
   const long h_unit = ((long)t * layer.batch + row) * layer.h_stride + block * width;
   const bool whole = C::saves_carry && layer.save;
   Place<P> at;
-  at.gates = layer.save ? (Element*)layer.gates + ((long)t * layer.batch + row) * layer.gate_stride + block * C::slots * width : nullptr;
+  at.gates = layer.save
+                 ? (Element*)layer.gates + ((long)t * layer.batch + row) * layer.gate_stride + block * C::slots * width
+                 : nullptr;
   at.carry_before = C::has_carry ? layer.carry + (whole ? t * slice : 0) + unit : nullptr;
   at.carry = C::has_carry ? layer.carry + (whole ? (t + 1) * slice : 0) + unit : nullptr;
   at.h_before = (const Element*)layer.h_rows + h_unit;
@@ -98,11 +106,11 @@ void forward_step(const Layer& layer, int t, Range rows, Range blocks) {
         const long group = (long)u * C::gates + s;
         if (layer.inputs)
           multiply_rows<P, together>(count, {(const float*)x, layer.x_stride / P::per_lane, 1, x_lanes, 0},
-                                     (const float*)layer.packed_ih + group * x_lanes * width, tile + (s + C::input_slot) * width,
-                                     tile_stride, false);
+                                     (const float*)layer.packed_ih + group * x_lanes * width,
+                                     tile + (s + C::input_slot) * width, tile_stride, false);
         multiply_rows<P, together>(count, {(const float*)h, layer.h_stride / P::per_lane, 1, h_lanes, 0},
-                                   (const float*)layer.packed_hh + group * h_lanes * width, tile + s * width, tile_stride,
-                                   layer.inputs > 0);
+                                   (const float*)layer.packed_hh + group * h_lanes * width, tile + s * width,
+                                   tile_stride, layer.inputs > 0);
       }
       for (int r = 0; r < count; ++r) {
         const long id = layer.ids ? layer.ids[first_row + row + r] : 0;
@@ -122,7 +130,8 @@ void forward_step(const Layer& layer, int t, Range rows, Range blocks) {
 template <class C, class P>
 void backward_step(const Layer& layer, int t, Range rows, Range blocks) {
   typedef typename P::Element Element;
-  constexpr int tile_stride = most_columns<P> * width, segment = C::gates * width / P::per_lane, all = C::slots * width / P::per_lane;
+  constexpr int tile_stride = most_columns<P> * width, segment = C::gates * width / P::per_lane,
+                all = C::slots * width / P::per_lane;
   constexpr bool whole = C::gates == C::slots;
   constexpr int part = most_rows<P>(most_columns<P>);
   alignas(64) float tile[part * tile_stride] = {};
@@ -133,8 +142,9 @@ void backward_step(const Layer& layer, int t, Range rows, Range blocks) {
       if (t + 1 < layer.steps)
         with_constant<most_columns<P>>(columns, [&](auto c) {
           multiply_rows<P, decltype(c)::value>(
-              count, {(const float*)(d_gates + (long)row * layer.gate_stride), layer.gate_stride / P::per_lane, whole ? 1 : layer.blocks,
-                      whole ? (int)column_lanes : segment, all},
+              count,
+              {(const float*)(d_gates + (long)row * layer.gate_stride), layer.gate_stride / P::per_lane,
+               whole ? 1 : layer.blocks, whole ? (int)column_lanes : segment, all},
               (const float*)layer.packed_hh + u * column_lanes * width, tile, tile_stride, false);
         });
       for (int r = row; r < row + count; ++r)
@@ -159,7 +169,8 @@ void backward_step(const Layer& layer, int t, Range rows, Range blocks) {
 template <class C, class P>
 void input_gradient(const Layer& layer, Range rows) {
   typedef typename P::Element Element;
-  constexpr int tile_stride = most_columns<P> * width, segment = C::gates * width / P::per_lane, all = C::slots * width / P::per_lane;
+  constexpr int tile_stride = most_columns<P> * width, segment = C::gates * width / P::per_lane,
+                all = C::slots * width / P::per_lane;
   constexpr int part = most_rows<P>(most_columns<P>);
   alignas(64) float tile[part * tile_stride];
   const long column_lanes = (long)layer.blocks * segment;
@@ -169,8 +180,9 @@ void input_gradient(const Layer& layer, Range rows) {
       in_parts(first_row, first_row + some_rows, part, [&](int row, int count) {
         with_constant<most_columns<P>>(columns, [&](auto c) {
           multiply_rows<P, decltype(c)::value>(
-              count, {(const float*)(d_gates + (long)row * layer.gate_stride), layer.gate_stride / P::per_lane,
-                      C::gates == C::slots ? 1 : layer.blocks, C::gates == C::slots ? (int)column_lanes : segment, all},
+              count,
+              {(const float*)(d_gates + (long)row * layer.gate_stride), layer.gate_stride / P::per_lane,
+               C::gates == C::slots ? 1 : layer.blocks, C::gates == C::slots ? (int)column_lanes : segment, all},
               (const float*)layer.packed_ih + v * column_lanes * width, tile, tile_stride, false);
         });
         for (int r = 0; r < count; ++r)
@@ -199,14 +211,15 @@ void forward_window(const Layer& layer, Team& team) {
   pack_forward<C, P>(layer.weight_hh, layer.hidden, padded / P::per_lane, layer.hidden, C::recurrent_gate,
                      (float*)layer.packed_hh, block_share);
   if (layer.inputs) {
-    pack_forward<C, P>(layer.weight_ih, layer.inputs, layer.input_blocks * width / P::per_lane, layer.hidden, C::input_gate,
-                       (float*)layer.packed_ih, block_share);
+    pack_forward<C, P>(layer.weight_ih, layer.inputs, layer.input_blocks * width / P::per_lane, layer.hidden,
+                       C::input_gate, (float*)layer.packed_ih, block_share);
     convert_rows<P>(layer.x, layer.mask, layer.inputs, (Element*)layer.x_rows, layer.x_stride,
                     share((long)layer.steps * layer.batch, team));
   }
   convert_rows<P>(layer.h_first, nullptr, layer.hidden, (Element*)layer.h_rows, layer.h_stride, row_share);
   if (C::has_carry)
-    copy_rows(C::saves_carry ? layer.c_first : layer.h_first, layer.hidden, layer.carry, padded, layer.hidden, row_share, true);
+    copy_rows(C::saves_carry ? layer.c_first : layer.h_first, layer.hidden, layer.carry, padded, layer.hidden,
+              row_share, true);
   team.wait();
 
   const Range rows = layer.split_hidden ? all_rows : row_share, blocks = layer.split_hidden ? block_share : all_blocks;
@@ -218,8 +231,8 @@ void forward_window(const Layer& layer, Team& team) {
   const long last = (long)(layer.steps - 1) * layer.batch;
   copy_rows(layer.out + last * layer.hidden, layer.hidden, layer.h_last, layer.hidden, layer.hidden, row_share, false);
   if (C::saves_carry)
-    copy_rows(layer.carry + (layer.save ? (long)layer.steps * layer.batch * padded : 0), padded, layer.c_last, layer.hidden,
-              layer.hidden, row_share, false);
+    copy_rows(layer.carry + (layer.save ? (long)layer.steps * layer.batch * padded : 0), padded, layer.c_last,
+              layer.hidden, layer.hidden, row_share, false);
 }
 
 template <class C, class P>
@@ -234,7 +247,8 @@ void backward_window(const Layer& layer, Team& team) {
   int group = 0;
   in_parts(blocks.begin, blocks.end, most_columns<P>, [&](int first, int count) {
     if (layer.split_hidden || group++ % team.count == team.index)
-      pack_backward<C, P>(layer, layer.weight_hh, layer.hidden, C::recurrent_gate, (float*)layer.packed_hh, first, count);
+      pack_backward<C, P>(layer, layer.weight_hh, layer.hidden, C::recurrent_gate, (float*)layer.packed_hh, first,
+                          count);
   });
   if (layer.d_x)
     in_parts(0, layer.input_blocks, most_columns<P>, [&](int first, int count) {
@@ -242,7 +256,8 @@ void backward_window(const Layer& layer, Team& team) {
         pack_backward<C, P>(layer, layer.weight_ih, layer.inputs, C::input_gate, (float*)layer.packed_ih, first, count);
     });
   if (C::has_carry)
-    copy_rows(C::saves_carry ? layer.d_c_last : nullptr, layer.hidden, layer.d_carry, padded, layer.hidden, row_share, true);
+    copy_rows(C::saves_carry ? layer.d_c_last : nullptr, layer.hidden, layer.d_carry, padded, layer.hidden, row_share,
+              true);
   team.wait();
 
   for (int t = layer.steps - 1; t >= -1; --t) {
@@ -254,10 +269,11 @@ void backward_window(const Layer& layer, Team& team) {
   if (C::saves_carry) copy_rows(layer.d_carry, padded, layer.d_c_first, layer.hidden, layer.hidden, row_share, false);
   if (layer.d_x) input_gradient<C, P>(layer, share((long)layer.steps * layer.batch, team));
   table_gradient<C, P>(layer, team);
-  weight_gradient<C, P>(layer, team, 0, C::recurrent_gate, (const Element*)layer.h_rows, layer.h_stride, layer.hidden, layer.d_weight_hh);
+  weight_gradient<C, P>(layer, team, 0, C::recurrent_gate, (const Element*)layer.h_rows, layer.h_stride, layer.hidden,
+                        layer.d_weight_hh);
   if (layer.inputs)
-    weight_gradient<C, P>(layer, team, C::input_slot, C::input_gate, (const Element*)layer.x_rows, layer.x_stride, layer.inputs,
-                          layer.d_weight_ih);
+    weight_gradient<C, P>(layer, team, C::input_slot, C::input_gate, (const Element*)layer.x_rows, layer.x_stride,
+                          layer.inputs, layer.d_weight_ih);
 }
 
 // --- from names to types ---
@@ -269,19 +285,24 @@ INLINE void with_types(const Layer& layer, F&& f) {
     else f(cell, Bf16{});
   };
   switch (layer.cell) {
-    case Cell::lstm: return with_precision(Lstm{});
-    case Cell::gru: return with_precision(Gru{});
-    case Cell::rnn: return with_precision(Rnn{});
+    case Cell::lstm:
+      return with_precision(Lstm{});
+    case Cell::gru:
+      return with_precision(Gru{});
+    case Cell::rnn:
+      return with_precision(Rnn{});
   }
 }
 
 void forward(const Layer& layer, Team& team) {
   Tiles tiles;
-  with_types(layer, [&](auto cell, auto precision) { forward_window<decltype(cell), decltype(precision)>(layer, team); });
+  with_types(layer,
+             [&](auto cell, auto precision) { forward_window<decltype(cell), decltype(precision)>(layer, team); });
 }
 void backward(const Layer& layer, Team& team) {
   Tiles tiles;
-  with_types(layer, [&](auto cell, auto precision) { backward_window<decltype(cell), decltype(precision)>(layer, team); });
+  with_types(layer,
+             [&](auto cell, auto precision) { backward_window<decltype(cell), decltype(precision)>(layer, team); });
 }
 
 #if defined(__AVX512BF16__)

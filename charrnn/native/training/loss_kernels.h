@@ -1,20 +1,22 @@
-// Decoder and loss over one window, forward and backward, for one instruction set. Each thread of the team takes its share.
+// Decoder and loss over one window, forward and backward, for one instruction set. Each thread of the team takes its
+// share.
 #pragma once
 #include <cmath>
 
+#include "common/threads.h"
 #include "training/gradients.h"
 #include "training/loss.h"
 #include "training/packing.h"
 #include "training/product.h"
-#include "common/threads.h"
 
 namespace {
 
 using charrnn::Loss;
 
-constexpr float no_symbol = -1e30f;     // the bias of a padded symbol: its probability is nothing
+constexpr float no_symbol = -1e30f;  // the bias of a padded symbol: its probability is nothing
 
-constexpr float least_power = -90.0f;   // 2^this is nothing: a denormal number would cost a hundred cycles in each product
+constexpr float least_power =
+    -90.0f;  // 2^this is nothing: a denormal number would cost a hundred cycles in each product
 
 // Logits of one row, without their bias, turn into the gradient of its nats / N; returns its nats.
 template <class P>
@@ -69,18 +71,20 @@ void loss_forward_window(const Loss& loss, Team& team) {
 
   float* logits = loss.scratch + team.index * loss.scratch_floats;
   in_parts(rows.begin, rows.end, part * 8, [&](int first_row, int some_rows) {  // these stay in cache for all symbols
-    convert_rows<P>(loss.x, loss.mask, loss.hidden, (Element*)loss.x_rows, loss.x_stride, {first_row, first_row + some_rows});
+    convert_rows<P>(loss.x, loss.mask, loss.hidden, (Element*)loss.x_rows, loss.x_stride,
+                    {first_row, first_row + some_rows});
     in_parts(0, loss.blocks, most_columns<P>, [&](int first, int columns) {
       in_parts(first_row, first_row + some_rows, part, [&](int row, int count) {
         alignas(64) float tile[part * most_columns<P> * width];
         with_constant<most_columns<P>>(columns, [&](auto c) {
-          multiply_rows<P, decltype(c)::value>(count, {(const float*)(x_rows + (long)row * loss.x_stride), loss.x_stride / P::per_lane, 1, x_lanes, 0},
-                                               (const float*)loss.packed + (long)first * x_lanes * width, tile,
-                                               most_columns<P> * width, false);
+          multiply_rows<P, decltype(c)::value>(
+              count, {(const float*)(x_rows + (long)row * loss.x_stride), loss.x_stride / P::per_lane, 1, x_lanes, 0},
+              (const float*)loss.packed + (long)first * x_lanes * width, tile, most_columns<P> * width, false);
         });
         for (int r = 0; r < count; ++r)
           for (int c = 0; c < columns; ++c)
-            store(logits + (long)(row + r - first_row) * padded + (first + c) * width, load(tile + (r * most_columns<P> + c) * width));
+            store(logits + (long)(row + r - first_row) * padded + (first + c) * width,
+                  load(tile + (r * most_columns<P> + c) * width));
       });
     });
     for (int r = first_row; r < first_row + some_rows; ++r)
@@ -98,7 +102,8 @@ template <class P>
 void loss_backward_window(const Loss& loss, Team& team) {
   typedef typename P::Element Element;
   constexpr int part = most_rows<P>(most_columns<P>), tile_stride = most_columns<P> * width;
-  const Range rows = share(loss.rows, team), blocks = share(loss.blocks, team), columns = share(loss.hidden_blocks, team);
+  const Range rows = share(loss.rows, team), blocks = share(loss.blocks, team),
+              columns = share(loss.hidden_blocks, team);
   const int lanes = loss.blocks * width / P::per_lane;
   const Element* d_logits = (const Element*)loss.d_logits;
 
@@ -109,7 +114,8 @@ void loss_backward_window(const Loss& loss, Team& team) {
     for (int symbol = 0; symbol < loss.blocks * width; symbol += P::per_lane)
       for (int v = first; v < first + count; ++v, to += width) {
         auto weights = [&](int s) {
-          return s < loss.symbols ? load_part(loss.weight + (long)s * loss.hidden + v * width, loss.hidden - v * width) : Vec{};
+          return s < loss.symbols ? load_part(loss.weight + (long)s * loss.hidden + v * width, loss.hidden - v * width)
+                                  : Vec{};
         };
         store(to, P::lanes(weights(symbol), weights(symbol + P::per_lane - 1)));
       }
@@ -121,8 +127,10 @@ void loss_backward_window(const Loss& loss, Team& team) {
       in_parts(first_row, first_row + some_rows, part, [&](int row, int some) {
         alignas(64) float tile[part * tile_stride];
         with_constant<most_columns<P>>(count, [&](auto c) {
-          multiply_rows<P, decltype(c)::value>(some, {(const float*)(d_logits + (long)row * loss.logit_stride), loss.logit_stride / P::per_lane, 1, lanes, 0},
-                                               (const float*)loss.packed + (long)first * lanes * width, tile, tile_stride, false);
+          multiply_rows<P, decltype(c)::value>(
+              some,
+              {(const float*)(d_logits + (long)row * loss.logit_stride), loss.logit_stride / P::per_lane, 1, lanes, 0},
+              (const float*)loss.packed + (long)first * lanes * width, tile, tile_stride, false);
         });
         for (int r = 0; r < some; ++r)
           for (int c = 0; c < count; ++c) {
@@ -143,7 +151,8 @@ void loss_backward_window(const Loss& loss, Team& team) {
   }
   transposed_product<P>(
       loss.rows, {0, loss.blocks}, [&](int b) { return d_logits + b * width; }, loss.logit_stride, columns,
-      (const Element*)loss.x_rows, loss.x_stride, loss.hidden, loss.scratch + team.index * loss.scratch_floats, [&](int b, int r) {
+      (const Element*)loss.x_rows, loss.x_stride, loss.hidden, loss.scratch + team.index * loss.scratch_floats,
+      [&](int b, int r) {
         return b * width + r < loss.symbols ? loss.d_weight + (long)(b * width + r) * loss.hidden : nullptr;
       });
 }

@@ -1,25 +1,29 @@
 // Rows and weights as the products read them: padded, masked, as elements.
 #pragma once
-#include "training/gradients.h"
 #include "common/vectors.h"
+#include "training/gradients.h"
 
 namespace {
 
-// (K lanes, width), a lane every `lane_stride` floats: rows [first, first + width) of weight (units, columns), turned about.
+// (K lanes, width), a lane every `lane_stride` floats: rows [first, first + width) of weight (units, columns), turned
+// about.
 template <class P>
 void pack_units(const float* weight, int first, int units, int columns, float* to, int lane_stride) {
   for (int column = 0; column < columns; column += width) {
     Vec square[width];
     for (int l = 0; l < width; ++l)
-      square[l] = first + l < units ? load_part(weight + (long)(first + l) * columns + column, columns - column) : Vec{};
+      square[l] =
+          first + l < units ? load_part(weight + (long)(first + l) * columns + column, columns - column) : Vec{};
     transpose(square);
-    for (int k = 0; k < width; k += P::per_lane, to += lane_stride) store(to, P::lanes(square[k], square[k + P::per_lane - 1]));
+    for (int k = 0; k < width; k += P::per_lane, to += lane_stride)
+      store(to, P::lanes(square[k], square[k + P::per_lane - 1]));
   }
 }
 
 // Rows of the caller's (rows, columns) array, times a mask, as elements.
 template <class P>
-void convert_rows(const float* from, const float* mask, int columns, typename P::Element* to, int to_stride, Range rows) {
+void convert_rows(const float* from, const float* mask, int columns, typename P::Element* to, int to_stride,
+                  Range rows) {
   for (long r = rows.begin; r < rows.end; ++r)
     for (int at = 0; at < columns; at += width) {
       Vec v = load_part(from + r * columns + at, columns - at);

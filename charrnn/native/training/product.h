@@ -7,8 +7,8 @@
 
 namespace {
 
-// Rows of a product that is `columns` vectors wide: the sums, one weight for each column and a broadcast fill the registers. More rows
-// use each weight more often on its way from the caches, so no product is wider than it must be.
+// Rows of a product that is `columns` vectors wide: the sums, one weight for each column and a broadcast fill the
+// registers. More rows use each weight more often on its way from the caches, so no product is wider than it must be.
 constexpr int register_rows(int columns) {
   if (registers == 32) return columns <= 3 ? 8 : 6;
   return columns <= 2 ? 6 : columns == 3 ? 4 : 3;
@@ -46,7 +46,8 @@ struct Rows {
 
 // tile (R, tile_stride) = rows (R, K) @ packed (K, C * width), or += when `accumulate`.
 template <class P, int R, int C>
-__attribute__((noinline)) void multiply(const Rows& rows, const float* packed, float* tile, int tile_stride, bool accumulate) {
+__attribute__((noinline)) void multiply(const Rows& rows, const float* packed, float* tile, int tile_stride,
+                                        bool accumulate) {
   Vec sum[R][C];
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
@@ -81,7 +82,8 @@ template <class P> constexpr bool on_tiles = P::per_lane == 2;
 
 // The same on tiles, always of 16 rows: what lies below the last row is read, and its sums are never looked at.
 template <int C>
-__attribute__((noinline)) void multiply_tiles(const Rows& rows, const float* packed, float* tile, int tile_stride, bool accumulate) {
+__attribute__((noinline)) void multiply_tiles(const Rows& rows, const float* packed, float* tile, int tile_stride,
+                                              bool accumulate) {
   constexpr long lane = C * width;
   if (accumulate) load_sums<C>(tile, tile_stride);
   else zero_sums<C>();
@@ -110,13 +112,13 @@ template <class P> constexpr int most_columns = on_tiles<P> ? 4 : registers == 3
 template <class P> constexpr int gates_together(int all) { return on_tiles<P> || all < 4 ? all : 2; }
 
 template <class P, int C>
-INLINE void multiply_rows(int count, const Rows& rows, const float* packed, float* tile, int tile_stride, bool accumulate) {
+INLINE void multiply_rows(int count, const Rows& rows, const float* packed, float* tile, int tile_stride,
+                          bool accumulate) {
 #if defined(CHARRNN_AMX)
   if constexpr (on_tiles<P>) return multiply_tiles<C>(rows, packed, tile, tile_stride, accumulate);
 #endif
-  with_constant<register_rows(C)>(count, [&](auto n) {
-    multiply<P, decltype(n)::value, C>(rows, packed, tile, tile_stride, accumulate);
-  });
+  with_constant<register_rows(C)>(
+      count, [&](auto n) { multiply<P, decltype(n)::value, C>(rows, packed, tile, tile_stride, accumulate); });
 }
 
 }  // namespace

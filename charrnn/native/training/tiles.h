@@ -1,9 +1,11 @@
 // bf16 products on AMX tiles. Only kernels_amx.cpp includes this.
 //
-// NOT YET RUN ON REAL HARDWARE: checked against a software emulation of the six intrinsics (tiles_emulated.h), never timed.
+// NOT YET RUN ON REAL HARDWARE: checked against a software emulation of the six intrinsics (tiles_emulated.h), never
+// timed.
 //
-// A tile is 16 rows of 64 bytes. One instruction adds the product of 16 rows x 32 bf16 with 32 x 16 to 16 x 16 sums. The packed
-// weights of the other bf16 kernels already have the layout of the right operand: 16 lanes (pairs along the long axis) of 16 columns.
+// A tile is 16 rows of 64 bytes. One instruction adds the product of 16 rows x 32 bf16 with 32 x 16 to 16 x 16 sums.
+// The packed weights of the other bf16 kernels already have the layout of the right operand: 16 lanes (pairs along the
+// long axis) of 16 columns.
 #pragma once
 #include "common/vectors.h"
 #if defined(CHARRNN_EMULATE_AMX)
@@ -33,22 +35,41 @@ class Tiles {
 
 // The intrinsics want tile numbers as literals, hence the unrolled columns.
 template <int C, bool Half>
-INLINE void add_product(const float* left, long left_stride, const float* right, long column_stride, long right_stride) {
+INLINE void add_product(const float* left, long left_stride, const float* right, long column_stride,
+                        long right_stride) {
   const long row = left_stride * 4, lane = right_stride * 4;
   if constexpr (Half) {
     _tile_loadd(6, left, row);
     _tile_loadd(7, right, lane);
     _tile_dpbf16ps(0, 6, 7);
-    if constexpr (C > 1) { _tile_loadd(7, right + column_stride, lane); _tile_dpbf16ps(1, 6, 7); }
-    if constexpr (C > 2) { _tile_loadd(7, right + 2 * column_stride, lane); _tile_dpbf16ps(2, 6, 7); }
-    if constexpr (C > 3) { _tile_loadd(7, right + 3 * column_stride, lane); _tile_dpbf16ps(3, 6, 7); }
+    if constexpr (C > 1) {
+      _tile_loadd(7, right + column_stride, lane);
+      _tile_dpbf16ps(1, 6, 7);
+    }
+    if constexpr (C > 2) {
+      _tile_loadd(7, right + 2 * column_stride, lane);
+      _tile_dpbf16ps(2, 6, 7);
+    }
+    if constexpr (C > 3) {
+      _tile_loadd(7, right + 3 * column_stride, lane);
+      _tile_dpbf16ps(3, 6, 7);
+    }
   } else {
     _tile_loadd(4, left, row);
     _tile_loadd(5, right, lane);
     _tile_dpbf16ps(0, 4, 5);
-    if constexpr (C > 1) { _tile_loadd(5, right + column_stride, lane); _tile_dpbf16ps(1, 4, 5); }
-    if constexpr (C > 2) { _tile_loadd(5, right + 2 * column_stride, lane); _tile_dpbf16ps(2, 4, 5); }
-    if constexpr (C > 3) { _tile_loadd(5, right + 3 * column_stride, lane); _tile_dpbf16ps(3, 4, 5); }
+    if constexpr (C > 1) {
+      _tile_loadd(5, right + column_stride, lane);
+      _tile_dpbf16ps(1, 4, 5);
+    }
+    if constexpr (C > 2) {
+      _tile_loadd(5, right + 2 * column_stride, lane);
+      _tile_dpbf16ps(2, 4, 5);
+    }
+    if constexpr (C > 3) {
+      _tile_loadd(5, right + 3 * column_stride, lane);
+      _tile_dpbf16ps(3, 4, 5);
+    }
   }
 }
 

@@ -12,7 +12,10 @@
 
 namespace {
 
-struct EmulatedTile { int rows, row_bytes; unsigned char bytes[16][64]; };
+struct EmulatedTile {
+  int rows, row_bytes;
+  unsigned char bytes[16][64];
+};
 thread_local EmulatedTile emulated_tiles[8];
 
 inline void _tile_loadconfig(const void* config) {
@@ -29,7 +32,8 @@ inline void _tile_release() {
 inline void _tile_zero(int i) { std::memset(emulated_tiles[i].bytes, 0, sizeof emulated_tiles[i].bytes); }
 inline void _tile_loadd(int i, const void* from, long stride) {
   EmulatedTile& tile = emulated_tiles[i];
-  for (int r = 0; r < tile.rows; ++r) std::memcpy(tile.bytes[r], static_cast<const char*>(from) + r * stride, tile.row_bytes);
+  for (int r = 0; r < tile.rows; ++r)
+    std::memcpy(tile.bytes[r], static_cast<const char*>(from) + r * stride, tile.row_bytes);
 }
 inline void _tile_stored(int i, void* to, long stride) {
   EmulatedTile& tile = emulated_tiles[i];
@@ -50,7 +54,8 @@ inline void _tile_dpbf16ps(int sum, int left, int right) {
       float value;
       std::memcpy(&value, c.bytes[m] + 4 * n, 4);
       for (int k = 0; k < a.row_bytes / 4; ++k)
-        for (int p = 0; p < 2; ++p) value += emulated_bf16(a.bytes[m] + 4 * k + 2 * p) * emulated_bf16(b.bytes[k] + 4 * n + 2 * p);
+        for (int p = 0; p < 2; ++p)
+          value += emulated_bf16(a.bytes[m] + 4 * k + 2 * p) * emulated_bf16(b.bytes[k] + 4 * n + 2 * p);
       std::memcpy(c.bytes[m] + 4 * n, &value, 4);
     }
 }

@@ -29,11 +29,13 @@ T* Window::take(std::size_t count) {
   return buffers_.back().as<T>();
 }
 
-std::size_t Window::padded(int units) const { return std::size_t((units + kernels_.width - 1) / kernels_.width) * kernels_.width; }
+std::size_t Window::padded(int units) const {
+  return std::size_t((units + kernels_.width - 1) / kernels_.width) * kernels_.width;
+}
 
-// Splitting the batch rows needs no barrier between steps, but each thread then reads all weights for its rows alone. That is as fast
-// while they stay in its second cache, or while the rows are many; else the hidden units are split, and each thread reads its share of
-// the weights for all rows.
+// Splitting the batch rows needs no barrier between steps, but each thread then reads all weights for its rows alone.
+// That is as fast while they stay in its second cache, or while the rows are many; else the hidden units are split, and
+// each thread reads its share of the weights for all rows.
 void Window::plan_threads(int threads) {
   const std::size_t columns = layer.blocks + layer.input_blocks, element = layer.precision == Precision::fp32 ? 4 : 2;
   const std::size_t weights = gates_of(layer.cell) * padded(layer.hidden) * columns * kernels_.width * element;

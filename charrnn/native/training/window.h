@@ -2,8 +2,8 @@
 #pragma once
 #include <vector>
 
-#include "training/layer.h"
 #include "common/memory.h"
+#include "training/layer.h"
 
 namespace charrnn {
 
