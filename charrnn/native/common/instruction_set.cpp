@@ -1,103 +1,64 @@
 #include "common/instruction_set.h"
 
-#if defined(CHARRNN_AMX_KERNELS) && defined(__linux__)
-#include <cpuid.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#endif
-
 #include <atomic>
 #include <cstdlib>
 #include <stdexcept>
 
+#include "common/processor.h"
+
 namespace charrnn {
-
-extern const Kernels kernels_portable;
-#if defined(CHARRNN_X86)
-extern const Kernels kernels_avx2, kernels_avx512;
-#endif
-#if defined(CHARRNN_AVX512_BF16)
-extern const Kernels kernels_avx512_bf16;
-#endif
-
-#if defined(CHARRNN_AMX_KERNELS)
-extern const Kernels kernels_amx;
-#endif
-
 namespace {
 
-#if defined(CHARRNN_AMX_KERNELS)
-// Tiles need the processor, the system, and the system's leave for this process.
-bool may_use_tiles() {
-#if defined(CHARRNN_EMULATE_AMX)
-  return true;
-#elif defined(__linux__)
-  constexpr unsigned amx_bf16 = 1u << 22, amx_tile = 1u << 24, request_permission = 0x1023, tile_data = 18;
-  unsigned a, b, c, d;
-  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & amx_bf16) || !(d & amx_tile)) return false;
-  return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
-#else
-  return false;
-#endif
-}
-#endif
-
-struct Choice {
+// In the order of the enumeration.
+struct Facts {
   const char* name;
-  const Kernels* kernels;  // null: this machine, or the compiler that built us, lacks it
+  int width;
+  bool Processor::* needs;
+};
+constexpr Facts all_sets[] = {
+    {"portable", 4, nullptr},           {"avx2", 8, &Processor::avx2},
+    {"avx512", 16, &Processor::avx512}, {"avx512_bf16", 16, &Processor::avx512_bf16},
+    {"amx", 16, &Processor::amx},
 };
 
-std::vector<Choice> choices() {
-  std::vector<Choice> all{{"portable", &kernels_portable}};
-  for (const char* name : {"avx2", "avx512", "avx512_bf16", "amx"}) all.push_back({name, nullptr});
-#if defined(CHARRNN_X86)
-  __builtin_cpu_init();
-  const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) all[1].kernels = &kernels_avx2;
-  if (avx512) all[2].kernels = &kernels_avx512;
-#if defined(CHARRNN_AVX512_BF16)
-  if (avx512 && __builtin_cpu_supports("avx512bf16")) all[3].kernels = &kernels_avx512_bf16;
-#endif
-#if defined(CHARRNN_AMX_KERNELS)
-  if (all[3].kernels && may_use_tiles()) all[4].kernels = &kernels_amx;
-#endif
-#endif
-  return all;
-}
+bool runs_here(const Facts& set) { return !set.needs || processor().*set.needs; }
 
-const Kernels* best_up_to(const std::string& name) {
-  const Kernels* best = nullptr;
+InstructionSet best_up_to(const std::string& name) {
+  InstructionSet best{};
   std::string names;
-  for (const Choice& choice : choices()) {
-    if (choice.kernels) best = choice.kernels;
-    if (name == choice.name) return best;
-    names += names.empty() ? choice.name : std::string(", ") + choice.name;
+  for (const Facts& set : all_sets) {
+    if (runs_here(set)) best = InstructionSet(&set - all_sets);
+    if (name == set.name) return best;
+    names += names.empty() ? set.name : std::string(", ") + set.name;
   }
   if (!name.empty()) throw std::invalid_argument("instruction set '" + name + "' is not one of " + names);
   return best;
 }
 
-std::atomic<const Kernels*> chosen{nullptr};
+// Threads of the caller may ask while another caps.
+std::atomic<int> chosen{-1};
 
 }  // namespace
 
-const Kernels& kernels() {
-  const Kernels* now = chosen.load();
-  if (!now) {
+InstructionSet instruction_set() {
+  int set = chosen.load();
+  if (set < 0) {
     const char* name = std::getenv("CHARRNN_ISA");
-    chosen.store(now = best_up_to(name ? name : ""));
+    chosen.store(set = int(best_up_to(name ? name : "")));
   }
-  return *now;
+  return InstructionSet(set);
 }
 
-std::vector<std::string> available() {
+const char* name_of(InstructionSet set) { return all_sets[int(set)].name; }
+int width_of(InstructionSet set) { return all_sets[int(set)].width; }
+
+std::vector<std::string> available_instruction_sets() {
   std::vector<std::string> names;
-  for (const Choice& choice : choices())
-    if (choice.kernels) names.push_back(choice.name);
+  for (const Facts& set : all_sets)
+    if (runs_here(set)) names.push_back(set.name);
   return names;
 }
 
-void cap(const std::string& name) { chosen.store(best_up_to(name)); }
+void cap_instruction_set(const std::string& name) { chosen.store(int(best_up_to(name))); }
 
 }  // namespace charrnn

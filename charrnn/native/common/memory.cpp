@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t most_free_buffers = 64;
 constexpr std::size_t huge_page = std::size_t(2) << 20;
 
-std::mutex guard;
+std::mutex guard;  // Python threads may train and sample at the same time
 std::multimap<std::size_t, void*>& free_buffers() {
   static auto* buffers = new std::multimap<std::size_t, void*>;  // never destroyed: buffers may outlive it at exit
   return *buffers;

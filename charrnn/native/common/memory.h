@@ -1,7 +1,8 @@
-// Large buffers that are used again by the next window instead of going back to the system, which would clear every
-// page anew.
+// Large buffers that the next window or text uses again. They do not go back to the system in between, which would
+// clear every page anew.
 #pragma once
 #include <cstddef>
+#include <cstring>
 
 namespace charrnn {
 
@@ -18,6 +19,13 @@ class Buffer {
   void* data_;
   std::size_t bytes_;
 };
+
+// Makes `buffer` one of `count` zeros, and returns them.
+template <class T> T* make_zeros(Buffer& buffer, std::size_t count) {
+  buffer = Buffer(count * sizeof(T));
+  std::memset(buffer.as<T>(), 0, count * sizeof(T));
+  return buffer.as<T>();
+}
 
 // Gives all free buffers back to the system.
 void release_free_buffers();

@@ -7,9 +7,9 @@
 #pragma once
 #include <algorithm>
 
+#include "common/loops.h"
 #include "common/vectors.h"
 #include "sampling/network.h"
-#include "training/product.h"
 
 namespace {
 

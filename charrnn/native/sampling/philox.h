@@ -26,7 +26,7 @@ inline PhiloxBlock philox(PhiloxBlock counter, std::uint64_t seed) {
   return counter;
 }
 
-// In [0, 1), 53 bits.
+// Number `index` of a stream, in [0, 1), 53 bits.
 inline double uniform(std::uint64_t seed, std::uint64_t stream, std::uint64_t index) {
   return double(philox({index / 4 + 1, 0, stream, 0}, seed)[index % 4] >> 11) * 0x1p-53;
 }

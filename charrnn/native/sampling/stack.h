@@ -1,61 +1,15 @@
-// One symbol through the recurrent stack and the decoder. Each cell's lines follow charrnn/model/cells.py, addition by
-// addition.
+// One symbol through the recurrent stack and the decoder, for all streams. C is the cell (cells.h), W the precision of
+// the weights (matrix.h).
 #pragma once
+#include "sampling/cells.h"
+#include "sampling/kernels.h"
 #include "sampling/matrix.h"
 
 namespace {
 
-using charrnn::Cell;
 using charrnn::Network;
 using charrnn::NetworkLayer;
 using charrnn::Streams;
-
-// tanh(x) = (e^2x - 1) / (e^2x + 1) to about 1e-7. charrnn/inference/quantization.py does the same in numpy, to the
-// last bit.
-INLINE Vec squash(Vec x) {
-  constexpr float magic = 12582912.0f;  // 1.5 * 2^23: adding it leaves the rounded number in the low bits
-  const Vec t = clamp(x * 2.88539008f, 60.0f), shifted = t + magic, f = t - (shifted - magic);
-  Vec q = f * 1.53533621e-4f + 1.33988746e-3f;  // (2^f - 1) / f on [-0.5, 0.5]
-  q = q * f + 9.61843736e-3f;
-  q = q * f + 5.55033247e-2f;
-  q = q * f + 2.40226479e-1f;
-  q = q * f + 6.93147203e-1f;
-  const Vec scale = (Vec)(((Bits)shifted << 23) + 0x3f800000u), m = scale * (q * f) + (scale - 1.0f);
-  return m / (m + 2.0f);
-}
-INLINE Vec gate(Vec x) { return 0.5f + 0.5f * squash(0.5f * x); }
-
-// next(x, r, b, h, c): the input's share, the recurrent product and its bias, each (G, width), the unit's h and its c;
-// returns the new h.
-struct LstmUnit {
-  static constexpr Cell cell = Cell::lstm;
-  static constexpr int gates = 4;
-  static INLINE Vec next(const float* x, const float* r, const float* b, Vec, float* c) {
-    auto sum = [&](int g) { return load(x + g * width) + load(r + g * width) + load(b + g * width); };
-    const Vec i = gate(sum(0)), f = gate(sum(1)), g = squash(sum(2)), o = gate(sum(3)), after = f * load(c) + i * g;
-    store(c, after);
-    return o * squash(after);
-  }
-};
-
-struct GruUnit {
-  static constexpr Cell cell = Cell::gru;
-  static constexpr int gates = 3;
-  static INLINE Vec next(const float* x, const float* r, const float* b, Vec h, float*) {
-    auto recurrent = [&](int g) { return load(r + g * width) + load(b + g * width); };
-    const Vec reset = gate(load(x) + recurrent(0)), z = gate(load(x + width) + recurrent(1));
-    const Vec n = squash(load(x + 2 * width) + reset * recurrent(2));
-    return n + z * (h - n);
-  }
-};
-
-struct RnnUnit {
-  static constexpr Cell cell = Cell::rnn;
-  static constexpr int gates = 1;
-  static INLINE Vec next(const float* x, const float* r, const float* b, Vec, float*) {
-    return squash(load(x) + load(r) + load(b));
-  }
-};
 
 // h * 127, rounded to even, as bytes.
 INLINE void store_rounded(std::int8_t* to, Vec h) {
@@ -64,17 +18,18 @@ INLINE void store_rounded(std::int8_t* to, Vec h) {
   std::memcpy(to, &bytes, sizeof bytes);
 }
 
-template <class W>
-INLINE const typename W::Input* inputs_of(const Streams& s, int place) {
+// h as it enters the products, of the place `now` or `1 - now`.
+template <class W> INLINE const typename W::Input* inputs_of(const Streams& s, int place) {
   if constexpr (sizeof(typename W::Input) == 1) return s.rounded[place];
   else return s.h[place];
 }
 
-template <class C, class W, int N>
-void step_group(const Network& net, const Streams& s, int layer, int group) {
-  constexpr int R = N * C::gates, most = streams_of_pass(R);
+// N blocks of hidden units of one layer: the products of all their gates, then the cell. The first layer's input is a
+// row of the table, any other's is the new h of the layer below, which all threads have finished.
+template <Cell C, class W, int N> void step_group(const Network& net, const Streams& s, int layer, int group) {
+  constexpr int G = charrnn::facts_of(C).gates, R = N * G, most = streams_of_pass(R);
   const NetworkLayer& l = net.layers[layer];
-  const int block = group * charrnn::blocks_of_group(C::cell), first = block * C::gates, next = 1 - s.now;
+  const int block = group * charrnn::group_blocks(C), first = block * G, next = 1 - s.now;
   const long stride = net.padded, here = (long)layer * s.count * stride, below = here - s.count * stride;
   alignas(64) float recurrent[most * R * width], above[most * R * width];
   in_parts(0, s.count, most, [&](int stream, int count) {
@@ -84,16 +39,16 @@ void step_group(const Network& net, const Streams& s, int layer, int group) {
       multiply_streams<W, R>(l.weight_ih, first, inputs_of<W>(s, next) + below + stream * stride, stride, count, above);
     for (int i = 0; i < count; ++i) {
       float* x = above + i * R * width;
-      const float* row =
-          net.table.as<float>() + (layer ? 0 : s.ids[stream + i]) * (long)C::gates * net.padded + first * width;
+      const float* row = net.table.as<float>() + (layer ? 0 : s.ids[stream + i]) * (long)G * net.padded + first * width;
       if (layer > 0)
         for (int r = 0; r < R; ++r)
           store(x + r * width, load(x + r * width) + load(l.bias_ih.as<float>() + (first + r) * width));
       for (int b = 0; b < N; ++b) {
-        const int gates = b * C::gates * width;
+        const int gates = b * G * width;
         const long unit = here + (stream + i) * stride + (block + b) * width;
-        const Vec h = C::next((layer ? x : row) + gates, recurrent + i * R * width + gates,
-                              l.bias_hh.as<float>() + first * width + gates, load(s.h[s.now] + unit), s.c + unit);
+        const Vec h =
+            SamplingCell<C>::next((layer ? x : row) + gates, recurrent + i * R * width + gates,
+                                  l.bias_hh.as<float>() + first * width + gates, load(s.h[s.now] + unit), s.c + unit);
         store(s.h[next] + unit, h);
         if constexpr (sizeof(typename W::Input) == 1) store_rounded(s.rounded[next] + unit, h);
       }
@@ -101,17 +56,15 @@ void step_group(const Network& net, const Streams& s, int layer, int group) {
   });
 }
 
-template <class C, class W>
-void step_groups(const Network& net, const Streams& s, int layer, int first, int last) {
-  constexpr int most = charrnn::blocks_of_group(C::cell);
+template <Cell C, class W> void step_groups(const Network& net, const Streams& s, int layer, int first, int last) {
+  constexpr int most = charrnn::group_blocks(C);
   for (int group = first; group < last; ++group)
     with_constant<most>(std::min(most, net.blocks - group * most),
                         [&](auto n) { step_group<C, W, decltype(n)::value>(net, s, layer, group); });
 }
 
-template <class W>
-void decode_groups(const Network& net, const Streams& s, int first, int last) {
-  constexpr int most = charrnn::decoder_group;
+template <class W> void decode_groups(const Network& net, const Streams& s, int first, int last) {
+  constexpr int most = charrnn::group_vectors;
   const Matrix& m = net.decoder;
   const int layer = (int)net.layers.size() - 1, next = 1 - s.now;
   const long stride = net.padded, top = (long)layer * s.count * stride;
@@ -130,10 +83,9 @@ void decode_groups(const Network& net, const Streams& s, int first, int last) {
     });
 }
 
-// --- by what the network is ---
+// --- from values to types ---
 
-template <class F>
-INLINE void with_weights(const Network& net, F&& f) {
+template <class F> INLINE void with_weights(const Network& net, F&& f) {
   if (net.weights == charrnn::Weights::int8) f(Int8Weights{});
   else if (net.weights == charrnn::Weights::bf16) f(Bf16Weights{});
   else f(Fp32Weights{});
@@ -141,10 +93,8 @@ INLINE void with_weights(const Network& net, F&& f) {
 
 void step(const Network& net, const Streams& s, int layer, int first, int last) {
   with_weights(net, [&](auto weights) {
-    typedef decltype(weights) W;
-    if (net.cell == Cell::lstm) step_groups<LstmUnit, W>(net, s, layer, first, last);
-    else if (net.cell == Cell::gru) step_groups<GruUnit, W>(net, s, layer, first, last);
-    else step_groups<RnnUnit, W>(net, s, layer, first, last);
+    charrnn::with_cell(net.cell,
+                       [&](auto cell) { step_groups<cell.value, decltype(weights)>(net, s, layer, first, last); });
   });
 }
 

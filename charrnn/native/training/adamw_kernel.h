@@ -15,12 +15,15 @@ void adamw(const AdamW& step, Team& team) {
   const long begin = lines * team.index / team.count * line;
   const long end = std::min(step.count, lines * (team.index + 1) / team.count * line);
   const float* __restrict gradients = step.gradients;
-  float* __restrict means = step.means, * __restrict squares = step.squares, * __restrict weights = step.weights;
+  float* __restrict means = step.means;
+  float* __restrict squares = step.squares;
+  float* __restrict weights = step.weights;
   const float keep1 = step.beta1, take1 = 1 - step.beta1, keep2 = step.beta2, take2 = 1 - step.beta2;
-  const float rate = step.rate * step.mean_scale, kept = 1 - step.decay, scale = step.square_scale,
-              epsilon = step.epsilon;
+  const float rate = step.rate * step.mean_scale, kept = 1 - step.decay;
+  const float scale = step.square_scale, epsilon = step.epsilon;
   for (long i = begin; i < end; ++i) {
     const float g = gradients[i], mean = keep1 * means[i] + take1 * g, square = keep2 * squares[i] + take2 * g * g;
+    // Cautious: a weight does not move where its mean gradient and this one disagree in sign; it only decays.
     const float update = rate * mean / (std::sqrt(square * scale) + epsilon);
     means[i] = mean;
     squares[i] = square;

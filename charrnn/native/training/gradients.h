@@ -10,12 +10,6 @@ using charrnn::gradient_depth;
 using charrnn::Layer;
 using charrnn::Team;
 
-struct Range { int begin, end; };
-
-INLINE Range share(long total, const Team& team) {
-  return {(int)(total * team.index / team.count), (int)(total * (team.index + 1) / team.count)};
-}
-
 constexpr int gradient_rows = width == 16 ? 8 : 4;  // divides width
 constexpr int gradient_columns = 3;                 // 8 x 3 (4 x 3) sums, 3 vectors and a broadcast fill the registers
 
@@ -41,8 +35,8 @@ __attribute__((noinline)) void multiply_transposed(const float* left, const floa
       for (int c = 0; c < C; ++c) sum[r][c] = P::multiply_add(a, b[c], sum[r][c]);
     }
   }
-  alignas(64) float
-      tile[R * C * width];  // an edge that is written float by float must not pull the sums out of their registers
+  // An edge that is written float by float must not pull the sums out of their registers, so they go through a tile.
+  alignas(64) float tile[R * C * width];
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
@@ -56,7 +50,7 @@ __attribute__((noinline)) void multiply_transposed(const float* left, const floa
     }
 }
 
-// Packs `vectors` columns vectors of rows [0, rows) for multiply_transposed: [vector][lane][width].
+// Packs `vectors` vectors of columns of rows [0, rows) for multiply_transposed: [vector][lane][width].
 template <class P>
 void pack_columns(const typename P::Element* from, long row_stride, int rows, int vectors, float* to,
                   long vector_stride) {
@@ -90,7 +84,8 @@ __attribute__((noinline)) void multiply_transposed_tiles(const float* left, cons
     }
 }
 
-inline void transpose_tiles(float* packed, int depth, float* to) {  // (depth, width) -> (width, gradient_depth)
+// packed (depth, width) -> to (width, gradient_depth).
+inline void transpose_tiles(float* packed, int depth, float* to) {
   for (int k = 0; k < depth; k += width) {
     Vec rows[width];
     for (int i = 0; i < width; ++i) rows[i] = load(packed + (k + i) * width);
@@ -187,8 +182,8 @@ void table_gradient(const Layer& layer, const Team& team) {
   each_gate_vector([&](int, int, int at, int n) { store_part(layer.d_bias_hh + at, Vec{}, n); });
 
   const long total = (long)layer.steps * layer.batch;
-  const int candidate =
-      C::recurrent_gate[0] * hidden;  // of a GRU: the gate whose recurrent part has a gradient of its own
+  // Where the input's share has slots of its own, slot 0 is the recurrent part of a gate, with a gradient of its own.
+  const int apart = C::recurrent_gate[0] * hidden;
   for (long row = 0; row < total; ++row) {
     const Element* d_gates = (const Element*)layer.gates + row * layer.gate_stride;
     float* d_row = layer.d_table + (layer.ids ? layer.ids[row] : 0) * row_floats;
@@ -198,13 +193,13 @@ void table_gradient(const Layer& layer, const Team& team) {
     });
     if constexpr (C::input_slot)
       for (int u = mine.begin; u < mine.end; ++u) {
-        float* p = layer.d_bias_hh + candidate + u * width;
+        float* p = layer.d_bias_hh + apart + u * width;
         int n = hidden - u * width;
         store_part(p, load_part(p, n) + P::load_elements(d_gates + u * C::slots * width), n);
       }
   }
   each_gate_vector([&](int, int, int at, int n) {
-    if (C::input_slot && at >= candidate) return;
+    if (C::input_slot && at >= apart && at < apart + hidden) return;
     Vec sum{};
     for (int v = 0; v < layer.rows; ++v) sum += load_part(layer.d_table + (long)v * row_floats + at, n);
     store_part(layer.d_bias_hh + at, sum, n);

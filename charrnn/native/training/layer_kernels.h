@@ -1,7 +1,8 @@
-// Forward and backward of one layer over one window, for one instruction set.
+// Forward and backward of one layer over one window, compiled for one instruction set.
 //
 // Every thread of the team runs the same function and takes its share. Each sum is made by one thread, in an order that
 // depends on neither the number of threads nor the grouping of rows: the result is the same to the bit.
+// C is the cell (training/cells.h), P the precision (common/vectors.h).
 #pragma once
 #include "common/threads.h"
 #include "training/cells.h"
@@ -70,18 +71,19 @@ void pack_table(const Layer& layer, Range rows) {
 
 // --- one time step ---
 
+// Where the vector of hidden units `block` of batch row `row` lies at step t.
 template <class C, class P>
-INLINE Place<P> place(const Layer& layer, int t, int row, int block) {
+INLINE UnitPlace<P> place(const Layer& layer, int t, int row, int block) {
   typedef typename P::Element Element;
   const long padded = (long)layer.blocks * width, slice = layer.batch * padded, unit = row * padded + block * width;
   const long h_unit = ((long)t * layer.batch + row) * layer.h_stride + block * width;
-  const bool whole = C::saves_carry && layer.save;
-  Place<P> at;
+  const bool every_step = C::has_c && layer.save;  // backward needs c of every step; else one slice is written over
+  UnitPlace<P> at;
   at.gates = layer.save
                  ? (Element*)layer.gates + ((long)t * layer.batch + row) * layer.gate_stride + block * C::slots * width
                  : nullptr;
-  at.carry_before = C::has_carry ? layer.carry + (whole ? t * slice : 0) + unit : nullptr;
-  at.carry = C::has_carry ? layer.carry + (whole ? (t + 1) * slice : 0) + unit : nullptr;
+  at.carry_before = C::has_carry ? layer.carry + (every_step ? t * slice : 0) + unit : nullptr;
+  at.carry = C::has_carry ? layer.carry + (every_step ? (t + 1) * slice : 0) + unit : nullptr;
   at.h_before = (const Element*)layer.h_rows + h_unit;
   at.h = at.h_before + (long)layer.batch * layer.h_stride;
   at.d_carry = layer.d_carry ? layer.d_carry + unit : nullptr;
@@ -100,6 +102,7 @@ void forward_step(const Layer& layer, int t, Range rows, Range blocks) {
     in_parts(rows.begin, rows.end, part, [&](int row, int count) {
       const Element* h = (const Element*)layer.h_rows + (first_row + row) * layer.h_stride;
       const Element* x = layer.inputs ? (const Element*)layer.x_rows + (first_row + row) * layer.x_stride : nullptr;
+      // The input's product fills the last G slots; where the cell has more than G, the first ones begin at zero.
       if (layer.inputs && C::input_slot)
         for (int r = 0; r < count; ++r) store(tile + r * tile_stride, Vec{});
       for (int s = 0; s < C::gates; s += together) {
@@ -118,7 +121,7 @@ void forward_step(const Layer& layer, int t, Range rows, Range blocks) {
         Vec sum[C::slots];
 #pragma GCC unroll 4
         for (int s = 0; s < C::slots; ++s) sum[s] = load(tile + r * tile_stride + s * width) + load(fixed + s * width);
-        Place<P> at = place<C, P>(layer, t, row + r, u);
+        UnitPlace<P> at = place<C, P>(layer, t, row + r, u);
         Vec result = C::template forward<P>(sum, at);
         P::store_elements((Element*)at.h, result);
         store_part(layer.out + (first_row + row + r) * layer.hidden + u * width, result, layer.hidden - u * width);
@@ -126,7 +129,8 @@ void forward_step(const Layer& layer, int t, Range rows, Range blocks) {
     });
 }
 
-// The gates of step t turn into their gradients; at t = -1 the gradient of the initial h comes out.
+// The gates of step t turn into their gradients, in place. What reaches h of step t is d_gates of step t + 1 times
+// weight_hh, and what came in from outside; at t = -1 that is the gradient of the initial h.
 template <class C, class P>
 void backward_step(const Layer& layer, int t, Range rows, Range blocks) {
   typedef typename P::Element Element;
@@ -153,7 +157,8 @@ void backward_step(const Layer& layer, int t, Range rows, Range blocks) {
           const long first = (long)r * layer.hidden + unit;
           Vec d_h = load(tile + (r - row) * tile_stride + c * width);
           if (t < 0) {
-            if (C::has_carry && !C::saves_carry) d_h += load(layer.d_carry + (long)r * layer.blocks * width + unit);
+            // Where h itself is the carry, a part of its gradient has passed by the gates.
+            if (C::has_carry && !C::has_c) d_h += load(layer.d_carry + (long)r * layer.blocks * width + unit);
             store_part(layer.d_h_first + first, d_h, left);
             continue;
           }
@@ -218,10 +223,12 @@ void forward_window(const Layer& layer, Team& team) {
   }
   convert_rows<P>(layer.h_first, nullptr, layer.hidden, (Element*)layer.h_rows, layer.h_stride, row_share);
   if (C::has_carry)
-    copy_rows(C::saves_carry ? layer.c_first : layer.h_first, layer.hidden, layer.carry, padded, layer.hidden,
-              row_share, true);
-  team.wait();
+    copy_rows(C::has_c ? layer.c_first : layer.h_first, layer.hidden, layer.carry, padded, layer.hidden, row_share,
+              true);
+  team.wait();  // each thread has packed its share, and reads all
 
+  // Threads that split the batch never read each other's rows. Those that split the hidden units need all of h before
+  // the next step.
   const Range rows = layer.split_hidden ? all_rows : row_share, blocks = layer.split_hidden ? block_share : all_blocks;
   for (int t = 0; t < layer.steps; ++t) {
     forward_step<C, P>(layer, t, rows, blocks);
@@ -230,7 +237,7 @@ void forward_window(const Layer& layer, Team& team) {
 
   const long last = (long)(layer.steps - 1) * layer.batch;
   copy_rows(layer.out + last * layer.hidden, layer.hidden, layer.h_last, layer.hidden, layer.hidden, row_share, false);
-  if (C::saves_carry)
+  if (C::has_c)
     copy_rows(layer.carry + (layer.save ? (long)layer.steps * layer.batch * padded : 0), padded, layer.c_last,
               layer.hidden, layer.hidden, row_share, false);
 }
@@ -256,17 +263,16 @@ void backward_window(const Layer& layer, Team& team) {
         pack_backward<C, P>(layer, layer.weight_ih, layer.inputs, C::input_gate, (float*)layer.packed_ih, first, count);
     });
   if (C::has_carry)
-    copy_rows(C::saves_carry ? layer.d_c_last : nullptr, layer.hidden, layer.d_carry, padded, layer.hidden, row_share,
-              true);
-  team.wait();
+    copy_rows(C::has_c ? layer.d_c_last : nullptr, layer.hidden, layer.d_carry, padded, layer.hidden, row_share, true);
+  team.wait();  // each thread has packed its share, and reads all
 
   for (int t = layer.steps - 1; t >= -1; --t) {
     backward_step<C, P>(layer, t, rows, blocks);
-    if (layer.split_hidden) team.wait();
+    if (layer.split_hidden) team.wait();  // the step before reads the gate gradients of all units
   }
-  team.wait();
+  team.wait();  // what follows sums over all rows, whoever made them
 
-  if (C::saves_carry) copy_rows(layer.d_carry, padded, layer.d_c_first, layer.hidden, layer.hidden, row_share, false);
+  if (C::has_c) copy_rows(layer.d_carry, padded, layer.d_c_first, layer.hidden, layer.hidden, row_share, false);
   if (layer.d_x) input_gradient<C, P>(layer, share((long)layer.steps * layer.batch, team));
   table_gradient<C, P>(layer, team);
   weight_gradient<C, P>(layer, team, 0, C::recurrent_gate, (const Element*)layer.h_rows, layer.h_stride, layer.hidden,
@@ -284,14 +290,7 @@ INLINE void with_types(const Layer& layer, F&& f) {
     if (layer.precision == Precision::fp32) f(cell, Fp32{});
     else f(cell, Bf16{});
   };
-  switch (layer.cell) {
-    case Cell::lstm:
-      return with_precision(Lstm{});
-    case Cell::gru:
-      return with_precision(Gru{});
-    case Cell::rnn:
-      return with_precision(Rnn{});
-  }
+  charrnn::with_cell(layer.cell, [&](auto cell) { with_precision(TrainingCell<cell.value>{}); });
 }
 
 void forward(const Layer& layer, Team& team) {

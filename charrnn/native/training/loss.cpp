@@ -2,14 +2,13 @@
 
 #include <algorithm>
 
-#include "common/instruction_set.h"
 #include "common/threads.h"
 
 namespace charrnn {
 
 LossWindow::LossWindow(const Loss& wanted, int threads)
-    : loss(wanted), kernels_(kernels()), threads_(std::clamp(threads, 1, wanted.rows)) {
-  const std::size_t element = loss.precision == Precision::fp32 ? 4 : 2, width = kernels_.width;
+    : loss(wanted), kernels_(training_kernels()), threads_(std::clamp(threads, 1, wanted.rows)) {
+  const std::size_t element = bytes_of(loss.precision), width = kernels_.width;
   auto take = [this](std::size_t bytes) { return buffers_.emplace_back(bytes).as<void>(); };
   loss.blocks = int((loss.symbols + width - 1) / width);
   loss.hidden_blocks = int((loss.hidden + width - 1) / width);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "common/memory.h"
+#include "training/kernels.h"
 #include "training/layer.h"
 
 namespace charrnn {
@@ -32,6 +33,9 @@ struct Loss {
   std::size_t scratch_floats;     // of one thread
 };
 
+// Rows whose logits lie in scratch at a time, at most.
+constexpr std::size_t most_loss_rows = 128;
+
 // A loss with the memory it needs for one window.
 class LossWindow {
  public:
@@ -46,7 +50,7 @@ class LossWindow {
   Loss loss;
 
  private:
-  const Kernels& kernels_;
+  const TrainingKernels& kernels_;
   int threads_;
   std::vector<Buffer> buffers_;
 };

@@ -1,5 +1,7 @@
-// Decoder and loss over one window, forward and backward, for one instruction set. Each thread of the team takes its
-// share.
+// Decoder and loss over one window, forward and backward, compiled for one instruction set.
+//
+// Every thread of the team runs the same function and takes its share of the rows or of the symbols. Each sum is made
+// by one thread: the result does not depend on how many there are.
 #pragma once
 #include <cmath>
 
@@ -13,12 +15,11 @@ namespace {
 
 using charrnn::Loss;
 
-constexpr float no_symbol = -1e30f;  // the bias of a padded symbol: its probability is nothing
+constexpr float no_symbol = -1e30f;    // the bias of a padded symbol: its probability is nothing
+constexpr float least_power = -90.0f;  // 2^this counts as zero: a denormal number costs a hundred cycles a product
 
-constexpr float least_power =
-    -90.0f;  // 2^this is nothing: a denormal number would cost a hundred cycles in each product
-
-// Logits of one row, without their bias, turn into the gradient of its nats / N; returns its nats.
+// Logits (padded V) of one row, without their bias, turn into d_logits, the gradient of its nats / N. Returns its nats.
+// The gradient is (p - [v = target]) / N with p = e^(logit - highest) / sum: no exponential can overflow.
 template <class P>
 float softmax_row(const Loss& loss, float* logits, long target, typename P::Element* d_logits) {
   Vec most = broadcast(no_symbol);
@@ -48,6 +49,7 @@ float softmax_row(const Loss& loss, float* logits, long target, typename P::Elem
   return std::log(sum) - wanted;
 }
 
+// Logits lie in the thread's scratch only until they have become their gradients: (N, V) is written once.
 template <class P>
 void loss_forward_window(const Loss& loss, Team& team) {
   typedef typename P::Element Element;
@@ -67,7 +69,7 @@ void loss_forward_window(const Loss& loss, Team& team) {
         loss.padded_bias[b * width + l] = b * width + l < loss.symbols ? loss.bias[b * width + l] : no_symbol;
     }
   });
-  team.wait();
+  team.wait();  // each thread has packed its share of the decoder, and reads all
 
   float* logits = loss.scratch + team.index * loss.scratch_floats;
   in_parts(rows.begin, rows.end, part * 8, [&](int first_row, int some_rows) {  // these stay in cache for all symbols
@@ -91,6 +93,7 @@ void loss_forward_window(const Loss& loss, Team& team) {
       loss.row_nats[r] = softmax_row<P>(loss, logits + (long)(r - first_row) * padded, loss.targets[r],
                                         (Element*)loss.d_logits + (long)r * loss.logit_stride);
   });
+  // One thread adds up all rows in their order, so that the mean does not depend on the shares.
   team.wait();
   if (team.index) return;
   double sum = 0.0;
@@ -98,12 +101,14 @@ void loss_forward_window(const Loss& loss, Team& team) {
   *loss.nats = (float)(sum / loss.rows);
 }
 
+// d_x (N, H) = d_logits @ weight, d_bias = the column sums of d_logits, d_weight (V, H) = d_logits^T @ x.
 template <class P>
 void loss_backward_window(const Loss& loss, Team& team) {
   typedef typename P::Element Element;
   constexpr int part = most_rows<P>(most_columns<P>), tile_stride = most_columns<P> * width;
-  const Range rows = share(loss.rows, team), blocks = share(loss.blocks, team),
-              columns = share(loss.hidden_blocks, team);
+  // This thread's share: of d_x its rows, of d_bias its symbols, of d_weight its columns.
+  const Range rows = share(loss.rows, team), blocks = share(loss.blocks, team);
+  const Range columns = share(loss.hidden_blocks, team);
   const int lanes = loss.blocks * width / P::per_lane;
   const Element* d_logits = (const Element*)loss.d_logits;
 
@@ -120,19 +125,19 @@ void loss_backward_window(const Loss& loss, Team& team) {
         store(to, P::lanes(weights(symbol), weights(symbol + P::per_lane - 1)));
       }
   });
-  team.wait();
+  team.wait();  // each thread has packed its share of the decoder, and reads all
 
-  in_parts(rows.begin, rows.end, part * 8, [&](int first_row, int some_rows) {
+  in_parts(rows.begin, rows.end, part * 8, [&](int first_row, int some_rows) {  // these stay in cache for all columns
     in_parts(0, loss.hidden_blocks, most_columns<P>, [&](int first, int count) {
-      in_parts(first_row, first_row + some_rows, part, [&](int row, int some) {
+      in_parts(first_row, first_row + some_rows, part, [&](int row, int row_count) {
         alignas(64) float tile[part * tile_stride];
         with_constant<most_columns<P>>(count, [&](auto c) {
           multiply_rows<P, decltype(c)::value>(
-              some,
+              row_count,
               {(const float*)(d_logits + (long)row * loss.logit_stride), loss.logit_stride / P::per_lane, 1, lanes, 0},
               (const float*)loss.packed + (long)first * lanes * width, tile, tile_stride, false);
         });
-        for (int r = 0; r < some; ++r)
+        for (int r = 0; r < row_count; ++r)
           for (int c = 0; c < count; ++c) {
             const int at = (first + c) * width, left = loss.hidden - at;
             const long unit = (long)(row + r) * loss.hidden + at;

@@ -1,5 +1,6 @@
-// The one inner loop: a few rows times a few columns, sums held in registers.
+// The inner loop of training: a few rows times a few columns, with the sums held in registers.
 #pragma once
+#include "common/loops.h"
 #include "common/vectors.h"
 #if defined(CHARRNN_AMX)
 #include "training/tiles.h"
@@ -17,27 +18,8 @@ constexpr int register_rows(int columns) {
 // Weights are fetched this many lanes ahead of their use: some 300 cycles, what the third cache takes.
 constexpr int prefetched_lanes = 24;
 
-// A number known to the compiler, chosen at run time: calls f(Constant<n>) for 1 <= n <= Most.
-template <int N> struct Constant { static constexpr int value = N; };
-template <int Most, class F>
-INLINE void with_constant(int n, F&& f) {
-  if constexpr (Most > 1) {
-    if (n < Most) return with_constant<Most - 1>(n, f);
-  }
-  f(Constant<Most>{});
-}
-
-// Calls f(first, count) for [begin, end) cut into the fewest parts of at most `most`, as even as can be.
-template <class F>
-INLINE void in_parts(int begin, int end, int most, F&& f) {
-  int n = end - begin, parts = (n + most - 1) / most;
-  for (int i = 0; i < parts; ++i) {
-    int first = begin + (long)n * i / parts;
-    f(first, (int)(begin + (long)n * (i + 1) / parts) - first);
-  }
-}
-
-// Rows on the left: `lanes` in each of `segments` that lie `segment_stride` lanes apart, next row at `row_stride`.
+// Rows on the left: `segment_lanes` in each of `segments` that lie `segment_stride` lanes apart, the next row at
+// `row_stride`.
 struct Rows {
   const float* lanes;
   long row_stride;
@@ -102,15 +84,16 @@ __attribute__((noinline)) void multiply_tiles(const Rows& rows, const float* pac
 #else
 template <class P> constexpr bool on_tiles = false;
 struct Tiles {
-  Tiles() {}  // nothing to prepare
+  Tiles() {}  // without AMX there is nothing to prepare
 };
 #endif
 
-// Rows that one product takes at most; vectors of columns that are packed together; gates of `all` in one product.
+// Limits of one product: its rows; the vectors of columns that are packed together; the gates of `all` that it takes.
 template <class P> constexpr int most_rows(int columns) { return on_tiles<P> ? 16 : register_rows(columns); }
 template <class P> constexpr int most_columns = on_tiles<P> ? 4 : registers == 32 ? 3 : 2;
 template <class P> constexpr int gates_together(int all) { return on_tiles<P> || all < 4 ? all : 2; }
 
+// tile (count, tile_stride) = rows (count, K) @ packed (K, C * width), or += when `accumulate`.
 template <class P, int C>
 INLINE void multiply_rows(int count, const Rows& rows, const float* packed, float* tile, int tile_stride,
                           bool accumulate) {

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "common/instruction_set.h"
 #include "common/threads.h"
 
 namespace charrnn {
@@ -12,7 +11,7 @@ namespace {
 
 constexpr std::size_t cache_line = 64;
 
-// Of one core; where the system does not tell, what most of them have.
+// The second-level cache of one core; where the system does not tell, what most of them have.
 std::size_t second_cache_bytes() {
 #if defined(_SC_LEVEL2_CACHE_SIZE)
   static const long bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
@@ -23,8 +22,8 @@ std::size_t second_cache_bytes() {
 
 }  // namespace
 
-template <class T>
-T* Window::take(std::size_t count) {
+// The extra line is for prefetches and vectors that reach past the end.
+template <class T> T* Window::take(std::size_t count) {
   buffers_.emplace_back(count * sizeof(T) + cache_line);
   return buffers_.back().as<T>();
 }
@@ -37,8 +36,9 @@ std::size_t Window::padded(int units) const {
 // That is as fast while they stay in its second cache, or while the rows are many; else the hidden units are split, and
 // each thread reads its share of the weights for all rows.
 void Window::plan_threads(int threads) {
-  const std::size_t columns = layer.blocks + layer.input_blocks, element = layer.precision == Precision::fp32 ? 4 : 2;
-  const std::size_t weights = gates_of(layer.cell) * padded(layer.hidden) * columns * kernels_.width * element;
+  const std::size_t columns = layer.blocks + layer.input_blocks, element = bytes_of(layer.precision);
+  const std::size_t gates = facts_of(layer.cell).gates;
+  const std::size_t weights = gates * padded(layer.hidden) * columns * kernels_.width * element;
   const int rows = layer.batch / threads;
   const bool rows_suffice = rows >= 6 && (weights <= second_cache_bytes() / 4 * 3 || rows >= 32);
   layer.split_hidden = layer.blocks >= threads && !rows_suffice;
@@ -46,9 +46,9 @@ void Window::plan_threads(int threads) {
   threads_ = std::clamp(threads, 1, std::max(1, parts));
 }
 
-Window::Window(const Layer& wanted, int threads) : layer(wanted), kernels_(kernels()), threads_(1) {
-  const std::size_t element = layer.precision == Precision::fp32 ? 4 : 2;
-  const std::size_t gates = gates_of(layer.cell), slots = slots_of(layer.cell);
+Window::Window(const Layer& wanted, int threads) : layer(wanted), kernels_(training_kernels()), threads_(1) {
+  const auto [name, gates, slots, has_c] = facts_of(layer.cell);
+  const std::size_t element = bytes_of(layer.precision);
   const std::size_t hidden = padded(layer.hidden), inputs = padded(layer.inputs), batch = layer.batch;
   const std::size_t rows = layer.steps * batch;
   layer.blocks = int(hidden / kernels_.width);
@@ -63,7 +63,8 @@ Window::Window(const Layer& wanted, int threads) : layer(wanted), kernels_(kerne
   layer.h_rows = take<char>((rows + batch + spare_rows) * h_row);
   layer.x_rows = inputs ? take<char>((rows + spare_rows) * x_row) : nullptr;
   layer.gates = layer.save ? take<char>((rows + spare_rows) * gate_row) : nullptr;
-  layer.carry = take<float>((layer.save && layer.cell == Cell::lstm ? rows + batch : batch) * hidden);
+  // backward needs c of every step; h of every step is in h_rows already.
+  layer.carry = take<float>((layer.save && has_c ? rows + batch : batch) * hidden);
   layer.d_carry = nullptr;
   layer.packed_table = take<float>(layer.rows * slots * hidden);
   layer.packed_hh = take<char>(gates * hidden * hidden * element);

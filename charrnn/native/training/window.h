@@ -1,8 +1,9 @@
-// A layer with the memory it needs for one window: what forward leaves for backward.
+// A layer with the memory that it needs for one window, between forward and backward.
 #pragma once
 #include <vector>
 
 #include "common/memory.h"
+#include "training/kernels.h"
 #include "training/layer.h"
 
 namespace charrnn {
@@ -14,18 +15,19 @@ class Window {
   Window(const Window&) = delete;
 
   void forward();
-  // Needs the gradients in `layer` and the inputs of forward once more. Only once: it works in place.
+  // Needs the gradients in `layer` and the inputs of forward once more. Runs only once: it overwrites the gates by
+  // their gradients.
   void backward(int threads);
 
   Layer layer;
-  bool spent = false;
+  bool spent = false;  // backward has run
 
  private:
   template <class T> T* take(std::size_t count);
   std::size_t padded(int units) const;
   void plan_threads(int threads);
 
-  const Kernels& kernels_;
+  const TrainingKernels& kernels_;
   int threads_;
   std::vector<Buffer> buffers_;
 };
