@@ -23,7 +23,8 @@ void pause() {
 #endif
 }
 
-// Returns when `value` is no longer `old`: awake for a while, then asleep.
+// Returns when `value` is no longer `old`: awake for a while, because the next job usually comes at once, then asleep,
+// so that a process that waits leaves its core to others. What was written before the change is then seen (acquire).
 void wait_for_change(const std::atomic<unsigned>& value, unsigned old) {
   for (int i = 0; i < spins; ++i) {
     if (value.load(std::memory_order_acquire) != old) return;
@@ -36,23 +37,27 @@ void wait_for_change(const std::atomic<unsigned>& value, unsigned old) {
 class Workers {
  public:
   void run(int threads, const std::function<void(Team&)>& work) {
-    std::lock_guard<std::mutex> one_job(busy_);
+    std::lock_guard<std::mutex> one_job(busy_);  // Python threads may ask at the same time
     while ((int)workers_.size() < threads - 1) add();
     Barrier barrier;
     work_ = &work;
     barrier_ = &barrier;
     threads_ = threads;
     unfinished_.store(threads - 1);
+    // The release makes what was set above, and the caller's arrays, visible to a worker that sees its job number
+    // change.
     for (int i = 0; i < threads - 1; ++i) {
       workers_[i]->job.fetch_add(1, std::memory_order_release);
       workers_[i]->job.notify_one();
     }
     Team team{0, threads, barrier};
     work(team);
+    // `work` and `barrier` are on this stack: nobody may still use them when this returns.
     for (unsigned left; (left = unfinished_.load(std::memory_order_acquire)) != 0;) wait_for_change(unfinished_, left);
   }
 
  private:
+  // On a cache line of its own, so that waking one worker does not disturb the others.
   struct Worker { alignas(64) std::atomic<unsigned> job{0}; };
 
   void add() {
@@ -98,8 +103,7 @@ struct OpenMp {
   int (*num_threads)() = nullptr;
 };
 
-template <class F>
-void find_symbol(F*& symbol, const char* name) {
+template <class F> void find_symbol(F*& symbol, const char* name) {
   symbol = reinterpret_cast<F*>(dlsym(RTLD_DEFAULT, name));
 }
 

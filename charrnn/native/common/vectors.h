@@ -9,6 +9,7 @@
 #include <immintrin.h>
 #endif
 
+// A function that is not inlined might exist once for all instruction sets, compiled for the wrong one.
 #define INLINE inline __attribute__((always_inline))
 
 namespace {
@@ -21,11 +22,12 @@ constexpr int width = 8;
 constexpr int width = 4;
 #endif
 #if defined(__AVX512F__) || defined(__aarch64__)
-constexpr int registers = 32;
+constexpr int registers = 32;  // vector registers of the processor: products are cut to fill them
 #else
 constexpr int registers = 16;
 #endif
 
+// `width` lanes of 32 bits, as floats, signed and unsigned numbers; and `width` halves.
 typedef float Vec __attribute__((vector_size(width * 4)));
 typedef std::int32_t Int __attribute__((vector_size(width * 4)));
 typedef std::uint32_t Bits __attribute__((vector_size(width * 4)));

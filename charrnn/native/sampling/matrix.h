@@ -43,6 +43,8 @@ INLINE Vec fused(Vec a, Vec b, Vec sum) {
 // How many streams share a pass over the weights: with `vectors` of the matrix their sums fill the registers.
 constexpr int streams_at_once(int vectors) { return registers == 32 ? std::min(4, 24 / vectors) : 1; }
 
+// How one precision keeps weights and multiplies. A step takes `columns` neighbouring columns of `width` rows: `left`
+// spreads the input over the lanes, `add` adds its products with the packed weights, `result` turns a sum into floats.
 struct Fp32Weights {
   typedef float Input;
   typedef Vec Sum;

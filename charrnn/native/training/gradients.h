@@ -1,4 +1,5 @@
-// Gradients that sum over all T*B rows at once, after the last time step.
+// Gradients that sum over all T*B rows at once, after the last time step. Threads share what is summed up, not what is
+// summed over: every sum is one thread's, in the order of the rows.
 #pragma once
 #include "common/threads.h"
 #include "training/layer.h"
@@ -13,7 +14,8 @@ using charrnn::Team;
 constexpr int gradient_rows = width == 16 ? 8 : 4;  // divides width
 constexpr int gradient_columns = 3;                 // 8 x 3 (4 x 3) sums, 3 vectors and a broadcast fill the registers
 
-// out[r] (C vectors from `column`) = or += left (K, R)^T @ right (K, C), both packed by columns.
+// out[r] (C vectors from `column`) = or += left (K, R)^T @ right (K, C), both packed by columns. out[r] is null for a
+// padded unit.
 template <class P, int R, int C>
 __attribute__((noinline)) void multiply_transposed(const float* left, const float* right, long right_stride, int depth,
                                                    float* const* out, int column, int columns, bool accumulate) {
@@ -41,7 +43,7 @@ __attribute__((noinline)) void multiply_transposed(const float* left, const floa
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 8
     for (int c = 0; c < C; ++c) store(tile + (r * C + c) * width, sum[r][c]);
-  for (int r = 0; r < R && out[r]; ++r)  // null: a padded unit
+  for (int r = 0; r < R && out[r]; ++r)
     for (int c = 0; c < C; ++c) {
       int at = column + c * width, n = columns - at;
       float* p = out[r] + at;
@@ -106,8 +108,9 @@ void transposed_product(long total, Range left_vectors, LeftOf left_of, long lef
   const int vectors = right_vectors.end - right_vectors.begin, first_column = right_vectors.begin * width;
   const long vector_stride = (long)gradient_depth * width + width;  // not a multiple of the page: fewer cache conflicts
   float* packed_left = scratch;
-  float* packed_right = packed_left + 2 * gradient_depth * width;  // a second left for tiles
+  float* packed_right = packed_left + 2 * gradient_depth * width;  // behind a second place for left, which tiles need
 
+  // Some rows at a time, so that their packed columns stay in cache for all vectors of left.
   for (long row = 0; row < total; row += gradient_depth * P::per_lane) {
     const int rows = (int)(total - row < gradient_depth * P::per_lane ? total - row : gradient_depth * P::per_lane);
     const int depth = (rows + P::per_lane - 1) / P::per_lane;

@@ -5,8 +5,8 @@
 
 namespace {
 
-// (K lanes, width), a lane every `lane_stride` floats: rows [first, first + width) of weight (units, columns), turned
-// about.
+// Writes rows [first, first + width) of weight (units, columns), turned about: (K lanes, width), a lane every
+// `lane_stride` floats. Rows past the last unit are zeros.
 template <class P>
 void pack_units(const float* weight, int first, int units, int columns, float* to, int lane_stride) {
   for (int column = 0; column < columns; column += width) {
@@ -20,7 +20,7 @@ void pack_units(const float* weight, int first, int units, int columns, float* t
   }
 }
 
-// Rows of the caller's (rows, columns) array, times a mask, as elements.
+// Rows of the caller's (rows, columns) array, times a mask, as elements; zeros up to a whole vector.
 template <class P>
 void convert_rows(const float* from, const float* mask, int columns, typename P::Element* to, int to_stride,
                   Range rows) {
@@ -32,7 +32,7 @@ void convert_rows(const float* from, const float* mask, int columns, typename P:
     }
 }
 
-// Copies (rows, columns) between the caller's array and a padded one.
+// Copies (rows, columns) between the caller's array and a padded one; null gives zeros. pad: fill up the last vector.
 inline void copy_rows(const float* from, int from_stride, float* to, int to_stride, int columns, Range rows, bool pad) {
   for (long r = rows.begin; r < rows.end; ++r)
     for (int at = 0; at < columns; at += width) {
