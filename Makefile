@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 NATIVE := charrnn/native
+CPP := $(wildcard $(NATIVE)/*/*.h $(NATIVE)/*/*.cpp)
 SANITIZED := build/native-sanitized
 EMULATED := build/native-emulated
 
@@ -24,6 +25,7 @@ demo: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror $(CPP)
 
 types: $(READY)
 	$(BIN)/mypy
@@ -31,6 +33,7 @@ types: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(CPP)
 
 # What is made from the option declarations: the keywords of the Python API, and docs/options.md.
 generate: $(READY)

@@ -16,21 +16,16 @@ from charrnn.errors import UsageError
 from charrnn.inference.native_network import NativeNetwork
 from charrnn.inference.network import Network
 from charrnn.inference.numpy_network import NumpyNetwork
+from charrnn.inference.writer_state import FINAL_STATE, NOTHING_ALLOWED, WriterState
 from charrnn.model import checkpoint
+from charrnn.model.cells import CELLS
 from charrnn.model.config import ModelConfig
 from charrnn.model.precision import SAMPLING_PRECISIONS, SamplingPrecision
 from charrnn.sampling.automaton import FORBIDDEN, Automaton
 from charrnn.sampling.config import SamplingConfig
-from charrnn.sampling.filters import choose
+from charrnn.sampling.filters import FILTERS, active_filters, choose
 from charrnn.sampling.place import Place
-from charrnn.sampling.writers import (
-    FINAL_STATE,
-    NOTHING_ALLOWED,
-    NativeWriter,
-    NumpyWriter,
-    make_writer,
-    write_blocks,
-)
+from charrnn.sampling.writers import NativeWriter, NumpyWriter, make_writer, write_blocks
 from tests.conftest import random_checkpoint
 
 CONFIG = ModelConfig(vocab_size=11, hidden_size=13, embedding_size=5)
@@ -140,6 +135,33 @@ def test_temperature_zero_is_greedy_and_its_limit_too(maker: Maker) -> None:
     assert set(text(network, temperature=0, prime=[0], allowed=forbidden)) == {2}
 
 
+def test_numpy_and_native_know_the_same_filters_in_the_same_order() -> None:
+    from charrnn.native import _native
+
+    assert _native.filters() == list(FILTERS)
+
+
+def test_no_filter_applies_unless_it_is_asked_for() -> None:
+    assert active_filters(SamplingConfig(0)) == {}
+
+
+def test_a_filter_that_does_not_exist_or_may_not_be_so_is_refused_natively() -> None:
+    network = NativeNetwork(CONFIG, random_checkpoint(CONFIG).weights)
+    state = WriterState.at(network.initial_state(1), 3, None, 1)
+    out = np.empty((2, 1), np.int32)
+    options: dict[str, Any] = {
+        "symbols_left": 2, "seed": 0, "temperature": 1.0, "allowed": None, "automaton": None,
+    }  # fmt: skip
+    with pytest.raises(ValueError, match=f"'best' is not one of {', '.join(FILTERS)}"):
+        network.write(state, out, filters={"best": 1.0}, **options)
+    for name in FILTERS:
+        for value in (-1.0, math.nan):
+            with pytest.raises(ValueError, match=f"filter {name} may not be"):
+                network.write(state, out, filters={name: value}, **options)
+    with pytest.raises(ValueError, match="temperature may not be negative"):
+        network.write(state, out, filters={}, **{**options, "temperature": -0.5})
+
+
 def test_an_impossible_symbol_is_never_chosen() -> None:
     logits = np.array([-np.inf, 0.0, -np.inf, 0.0, -np.inf], np.float32)
     edges = [0.0, 0.5, np.nextafter(0.5, 0), np.nextafter(1.0, 0)]
@@ -190,7 +212,7 @@ def test_a_sample_does_not_depend_on_how_many_there_are(maker: Maker) -> None:
     assert len({tuple(column) for column in many.T}) == 9
 
 
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("cell", [n for n, cell in CELLS.items() if "native" in cell.kernels])
 @pytest.mark.parametrize("precision", SAMPLING_PRECISIONS)
 def test_kernels_threads_and_company_change_no_bit(cell: Any, precision: SamplingPrecision) -> None:
     from charrnn.native import _native
@@ -295,7 +317,7 @@ def test_an_automaton_decides_what_may_follow_and_where_the_text_ends(network: N
     )
     blocks = np.concatenate(list(write_blocks(writer, 50)))
     np.testing.assert_array_equal(blocks, np.array([[0, 1, 0, 1, 2]] * 3).T)
-    assert writer.pen.ended.tolist() == [FINAL_STATE] * 3
+    assert writer.state.ended.tolist() == [FINAL_STATE] * 3
 
 
 def test_a_text_ends_where_nothing_is_allowed(network: Network) -> None:
@@ -306,7 +328,7 @@ def test_a_text_ends_where_nothing_is_allowed(network: Network) -> None:
     assert isinstance(writer, NumpyWriter | NativeWriter)
     blocks = np.concatenate(list(write_blocks(writer, 50)))
     assert blocks[:, 0].tolist() == [0, -1]
-    assert writer.pen.ended.tolist() == [NOTHING_ALLOWED]
+    assert writer.state.ended.tolist() == [NOTHING_ALLOWED]
 
 
 @settings(max_examples=60, deadline=None)
@@ -337,7 +359,7 @@ def test_any_automaton_gives_the_same_text_in_both_writers(
         network = maker(CONFIG, weights, "int8")
         writer = make_writer(network, Place.after(network, PRIME), config, automaton=automaton)
         blocks = list(write_blocks(writer, 30))
-        state = writer.pen.automaton_state, writer.pen.ended
+        state = writer.state.automaton_state, writer.state.ended
         both.append((np.concatenate(blocks), state))
     np.testing.assert_array_equal(both[0][0], both[1][0])
     np.testing.assert_array_equal(both[0][1], both[1][1])
@@ -360,7 +382,7 @@ def test_tables_that_lead_nowhere_are_refused() -> None:
     writer = make_writer(
         network, Place.after(network, PRIME), config, automaton=words_automaton(12)
     )
-    with pytest.raises(ValueError, match="symbol_class has the wrong shape"):
+    with pytest.raises(ValueError, match="symbol_class has shape \\(12\\), not \\(11\\)"):
         writer.write(1)
 
 

@@ -1,7 +1,7 @@
 """The native engine for torch: our C++ kernels as a differentiable function of a whole layer.
 
 A layer over a window is one call forward and one backward; the stack is composed here. What the
-kernels do and why is in `charrnn/native/`.
+kernels take is in native/_native.pyi, what they do and why in docs/native-engine.md.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class _Layer(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        settings: tuple[str, Precision, int, bool],
+        settings: tuple[CellName, Precision, int, bool],
         ids: Tensor | None,  # (T, B)
         x: Tensor | None,  # (T, B, I)
         mask: Tensor | None,  # (T, B, I)
@@ -47,9 +47,24 @@ class _Layer(torch.autograd.Function):
         h_last = torch.empty_like(h)
         c_last = None if c is None else torch.empty_like(c)
         ctx.window = _native.forward(
-            cell, precision, threads, save, _plain(table), ids, _plain(x), mask, _plain(weight_ih),
-            _plain(weight_hh), _plain(bias_hh), _plain(h), _plain(c), hidden, h_last, c_last,
-        )  # fmt: skip
+            cell=cell,
+            precision=precision,
+            threads=threads,
+            save=save,
+            table=_plain(table),
+            ids=ids,
+            x=_plain_or_none(x),
+            mask=mask,
+            weight_ih=_plain_or_none(weight_ih),
+            weight_hh=_plain(weight_hh),
+            bias_hh=_plain(bias_hh),
+            h_first=_plain(h),
+            c_first=_plain_or_none(c),
+            out=hidden,
+            h_last=h_last,
+            c_last=c_last,
+        )
+        # The window keeps what else backward needs, in buffers of its own: the arrays above may go.
         ctx.threads = threads
         ctx.table_shape = table.shape
         ctx.state_shape, ctx.has_c = h.shape, c is not None
@@ -73,10 +88,23 @@ class _Layer(torch.autograd.Function):
         d_h = new(ctx.state_shape)
         d_c = new(ctx.state_shape) if ctx.has_c else None
         _native.backward(
-            ctx.window, ctx.threads, ids, mask, _plain(weight_ih), _plain(weight_hh),
-            _plain(d_hidden), _plain(d_h_last), _plain(d_c_last),
-            d_table, d_x, d_weight_ih, d_weight_hh, d_bias_hh, d_h, d_c,
-        )  # fmt: skip
+            window=ctx.window,
+            threads=ctx.threads,
+            ids=ids,
+            mask=mask,
+            weight_ih=_plain_or_none(weight_ih),
+            weight_hh=_plain(weight_hh),
+            d_out=_plain_or_none(d_hidden),
+            d_h_last=_plain_or_none(d_h_last),
+            d_c_last=_plain_or_none(d_c_last),
+            d_table=d_table,
+            d_x=d_x,
+            d_weight_ih=d_weight_ih,
+            d_weight_hh=d_weight_hh,
+            d_bias_hh=d_bias_hh,
+            d_h_first=d_h,
+            d_c_first=d_c,
+        )
         return None, None, d_x, None, d_table, d_weight_ih, d_weight_hh, d_bias_hh, d_h, d_c
 
 
@@ -94,8 +122,16 @@ class _Loss(torch.autograd.Function):
         targets: Tensor,
     ) -> Tensor:
         nats = x.new_empty(())
+        precision, threads = settings
         ctx.window = _native.loss_forward(
-            *settings, _plain(x), mask, _plain(weight), _plain(bias), targets, nats
+            precision=precision,
+            threads=threads,
+            x=_plain(x),
+            mask=mask,
+            weight=_plain(weight),
+            bias=_plain(bias),
+            targets=targets,
+            nats=nats,
         )
         ctx.save_for_backward(mask, weight)
         ctx.input_shape = x.shape
@@ -107,7 +143,14 @@ class _Loss(torch.autograd.Function):
         mask, weight = ctx.saved_tensors
         d_x, d_weight = weight.new_empty(ctx.input_shape), torch.empty_like(weight)
         d_bias = weight.new_empty(weight.shape[0])
-        _native.loss_backward(ctx.window, mask, _plain(weight), d_x, d_weight, d_bias)
+        _native.loss_backward(
+            window=ctx.window,
+            mask=mask,
+            weight=_plain(weight),
+            d_x=d_x,
+            d_weight=d_weight,
+            d_bias=d_bias,
+        )
         if d_nats != 1:
             d_x, d_weight, d_bias = d_x * d_nats, d_weight * d_nats, d_bias * d_nats
         return None, d_x, None, d_weight, d_bias, None
@@ -156,7 +199,7 @@ class NativeEngine(PlainLoss):
 
     def run(
         self,
-        cell: str,
+        cell: CellName,
         ids: Tensor,
         table: Tensor,
         layers: Sequence[LayerWeights],
@@ -165,15 +208,13 @@ class NativeEngine(PlainLoss):
     ) -> tuple[Tensor, State]:
         """The stack with its first layer's share of each symbol, `table` (V, G*H), already made.
 
-        `cell` may also be rnn_relu. weight_ih and bias_ih of the first layer are in the table and
-        not used. A mask may be None.
+        weight_ih and bias_ih of the first layer are in the table and not used. A mask may be None.
         """
         ids, table = ids.contiguous(), table.float()  # autocast may have made it bf16
-        lstm = cell == "lstm"
+        has_c = len(state) == 2
         save = torch.is_grad_enabled()
         hidden: Tensor | None = None
-        last_h: list[Tensor] = []
-        last_c: list[Tensor] = []
+        final: list[tuple[Tensor, ...]] = []  # of each layer: (B, H), one for each array of state
         for number, weights in enumerate(layers):
             first = number == 0
             mask = None if first or not masks else masks[number - 1]
@@ -182,21 +223,23 @@ class NativeEngine(PlainLoss):
                 (cell, self.precision, self.threads, save),
                 ids if first else None,
                 hidden,
-                _plain(mask),
+                _plain_or_none(mask),
                 table if first else weights.bias_ih.unsqueeze(0),
                 None if first else weights.weight_ih,
                 weight_hh,
                 bias_hh,
                 state[0][number],
-                state[1][number] if lstm else None,
+                state[1][number] if has_c else None,
             )
-            last_h.append(h)
-            last_c.append(c)
+            final.append((h, c) if has_c else (h,))
         assert hidden is not None
-        final = (torch.stack(last_h),)
-        return hidden, (*final, torch.stack(last_c)) if lstm else final
+        return hidden, tuple(torch.stack(parts) for parts in zip(*final, strict=True))
 
 
-def _plain(tensor: Tensor | None) -> Tensor | None:
+def _plain(tensor: Tensor) -> Tensor:
     """The same data, contiguous and outside autograd, as the native side takes it."""
-    return None if tensor is None else tensor.detach().contiguous()
+    return tensor.detach().contiguous()
+
+
+def _plain_or_none(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else _plain(tensor)

@@ -4,16 +4,21 @@ Its results are the same to the bit on every machine and for any number of threa
 Where the compiled module is missing, numpy does the same, more slowly.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.inference.network import Array, State, input_table, zero_state
 from charrnn.inference.threads import ThreadTrials, default_threads, sampling_threads
+from charrnn.inference.writer_state import WriterState
 from charrnn.model.checkpoint import Weights
 from charrnn.model.config import ModelConfig
 from charrnn.model.precision import SamplingPrecision
+
+if TYPE_CHECKING:  # the compiled module may be missing, and is not loaded before it is needed
+    from charrnn.native import _native
 
 BATCH = 8
 """From so many streams on there is work for every CPU at each step."""
@@ -44,16 +49,16 @@ class NativeNetwork:
             return [np.ascontiguousarray(weights[f"rnn.{name}_l{layer}"]) for layer in layers]
 
         self._sampler = _native.Sampler(
-            config.cell,
-            precision,
-            input_table(config, weights),
-            of_layers("weight_ih", 1),
-            of_layers("bias_ih", 1),
-            of_layers("weight_hh", 0),
-            of_layers("bias_hh", 0),
-            np.ascontiguousarray(weights["decoder.weight"]),
-            weights["decoder.bias"],
-            kernels,
+            cell=config.cell,
+            precision=precision,
+            table=input_table(config, weights),
+            weight_ih=of_layers("weight_ih", 1),
+            bias_ih=of_layers("bias_ih", 1),
+            weight_hh=of_layers("weight_hh", 0),
+            bias_hh=of_layers("bias_hh", 0),
+            decoder=np.ascontiguousarray(weights["decoder.weight"]),
+            decoder_bias=weights["decoder.bias"],
+            kernels=kernels,
         )
         self._threads = threads
         self._trials = ThreadTrials(sampling_threads(config, precision))
@@ -72,14 +77,16 @@ class NativeNetwork:
         logits = np.empty((len(ids), self.config.vocab_size), np.float32)
         after = _copied(state)
         self._choose_threads(len(ids))
-        self._sampler.read(_as_ids(ids)[None], *_h_and_c(after), logits)
+        h, c = _h_and_c(after)
+        self._sampler.read(ids=_as_ids(ids)[None], h=h, c=c, logits=logits)
         return logits, after
 
     def read(self, ids: NDArray[Any], state: State) -> State:
         """See Network."""
         after = _copied(state)
         self._choose_threads(ids.shape[1])
-        self._sampler.read(_as_ids(ids), *_h_and_c(after), None)
+        h, c = _h_and_c(after)
+        self._sampler.read(ids=_as_ids(ids), h=h, c=c, logits=None)
         return after
 
     def score(
@@ -89,29 +96,68 @@ class NativeNetwork:
         nats = np.empty(targets.shape, np.float64)
         after = _copied(state)
         self._choose_threads(inputs.shape[1])
-        self._sampler.score(_as_ids(inputs), _as_ids(targets), *_h_and_c(after), nats)
+        h, c = _h_and_c(after)
+        self._sampler.score(ids=_as_ids(inputs), targets=_as_ids(targets), h=h, c=c, nats=nats)
         return nats, after
 
-    def write(self, state: State, *arguments: Any) -> int:
-        """The whole loop that writes, in place; see Sampler.write in native/_native.pyi."""
+    def write(
+        self,
+        state: WriterState,
+        out: NDArray[np.int32],
+        *,
+        symbols_left: int,
+        seed: int,
+        temperature: float,
+        filters: Mapping[str, float],
+        allowed: NDArray[np.uint8] | None,
+        automaton: "_native.Automaton | None",
+    ) -> int:
+        """Fill out (n, S) with the next n ids of every text, -1 where one has ended.
+
+        It stops early where all have ended, and returns how many steps it took. `state` is where
+        the texts stand afterwards. symbols_left: that each may still write, now and later.
+        filters: sampling.filters.active_filters. allowed: (V,), 0 for what is never chosen.
+        """
+        h, c = _h_and_c(state.network_state)
 
         def work(threads: int) -> int:
             self._sampler.threads = threads
-            return self._sampler.write(*_h_and_c(state), *arguments)
+            return self._sampler.write(
+                h=h,
+                c=c,
+                last=state.last,
+                automaton_state=state.automaton_state,
+                ended=state.ended,
+                position=state.position,
+                symbols_left=symbols_left,
+                record_end=state.record_end,
+                seed=seed,
+                temperature=temperature,
+                filters=filters,
+                allowed=allowed,
+                automaton=automaton,
+                out=out,
+            )
 
-        return self._trials.run(work) if self._threads is None else work(self._threads)
+        taken = self._trials.run(work) if self._threads is None else work(self._threads)
+        state.position += taken
+        return taken
 
 
-def as_native_automaton(
+def make_native_automaton(
     symbol_class: NDArray[np.int32],
     next_state: NDArray[np.int32],
     final: NDArray[np.uint8],
     distance: NDArray[np.int32],
-) -> Any:
-    """The tables of an Automaton, checked, as NativeNetwork.write takes them."""
+) -> "_native.Automaton":
+    """The tables of an Automaton (sampling/automaton.py), checked, as NativeNetwork.write takes
+    them. Raises ValueError for tables that lead nowhere.
+    """
     from charrnn.native import _native
 
-    return _native.Automaton(symbol_class, next_state, final, distance)
+    return _native.Automaton(
+        symbol_class=symbol_class, next_state=next_state, final=final, distance=distance
+    )
 
 
 def _copied(state: State) -> State:

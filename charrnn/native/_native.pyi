@@ -1,58 +1,127 @@
-"""What the compiled module offers; its source is in `charrnn/native`."""
+"""What the compiled module offers; its source is the C++ beside this file (docs/native-engine.md).
 
-from typing import Any
+An array may be of numpy, torch or any other library that speaks DLPack. It must be contiguous, in
+the CPU's memory, and of exactly the type and shape that is said; a wrong type is a TypeError, a
+wrong shape or value a ValueError that names it.
 
-Array = Any  # numpy, torch or any other array that speaks DLPack: contiguous, float32 (ids: int64)
+Shapes: T steps, B batch rows or streams, I inputs, H hidden units, G gates of the cell, V symbols,
+L layers, N = T*B rows. No result depends on the number of threads.
+"""
+
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+Floats: TypeAlias = NDArray[np.float32] | Tensor
+Ids: TypeAlias = NDArray[np.int64] | Tensor
+
+# --- training: one recurrent layer over one window ---
 
 class Window:
     """What `forward` keeps for `backward`."""
 
 def forward(
     cell: str,
-    precision: str,
+    precision: Literal["fp32", "bf16"],
     threads: int,
     save: bool,
-    table: Array,
-    ids: Array | None,
-    x: Array | None,
-    mask: Array | None,
-    weight_ih: Array | None,
-    weight_hh: Array,
-    bias_hh: Array,
-    h_first: Array,
-    c_first: Array | None,
-    out: Array,
-    h_last: Array,
-    c_last: Array | None,
+    table: Floats,
+    ids: Ids | None,
+    x: Floats | None,
+    mask: Floats | None,
+    weight_ih: Floats | None,
+    weight_hh: Floats,
+    bias_hh: Floats,
+    h_first: Floats,
+    c_first: Floats | None,
+    out: Floats,
+    h_last: Floats,
+    c_last: Floats | None,
 ) -> Window | None:
-    """Run one layer over a window into `out`; the result is for `backward`."""
+    """Run one layer over a window, into `out`, `h_last` and `c_last`.
+
+    The layer's input is either a row of `table` for each of `ids`, or x * mask through weight_ih,
+    with the one row of `table` as its bias.
+
+        table     (V, G*H), or (1, G*H) with x; the input's bias is in it
+        ids       (T, B), or None with x
+        x, mask   (T, B, I); the mask may be None
+        weight_ih (G*H, I), weight_hh (G*H, H), bias_hh (G*H,)
+        out       (T, B, H): h after every step
+        h_first, h_last, and of a cell that has it c_first, c_last: (B, H)
+
+    cell: one of `cells()`. Returns what `backward` needs, or None unless `save`.
+    """
 
 def backward(
     window: Window,
     threads: int,
-    ids: Array | None,
-    mask: Array | None,
-    weight_ih: Array | None,
-    weight_hh: Array,
-    d_out: Array | None,
-    d_h_last: Array | None,
-    d_c_last: Array | None,
-    d_table: Array,
-    d_x: Array | None,
-    d_weight_ih: Array | None,
-    d_weight_hh: Array,
-    d_bias_hh: Array,
-    d_h_first: Array,
-    d_c_first: Array | None,
+    ids: Ids | None,
+    mask: Floats | None,
+    weight_ih: Floats | None,
+    weight_hh: Floats,
+    d_out: Floats | None,
+    d_h_last: Floats | None,
+    d_c_last: Floats | None,
+    d_table: Floats,
+    d_x: Floats | None,
+    d_weight_ih: Floats | None,
+    d_weight_hh: Floats,
+    d_bias_hh: Floats,
+    d_h_first: Floats,
+    d_c_first: Floats | None,
 ) -> None:
-    """Fill the gradients of one layer over the window that `forward` saw."""
+    """Fill the gradients of one layer over the window that `forward` saw.
+
+    ids, mask and weights are those that `forward` was given. d_out, d_h_last and d_c_last come in,
+    None for zero; the others go out. Each gradient has the shape of what it is the gradient of;
+    d_x may be None if nobody wants it. Raises RuntimeError at a second call for the same window.
+    """
+
+# --- training: decoder and loss ---
+
+class LossWindow:
+    """What `loss_forward` keeps for `loss_backward`."""
+
+def loss_forward(
+    precision: Literal["fp32", "bf16"],
+    threads: int,
+    x: Floats,
+    mask: Floats | None,
+    weight: Floats,
+    bias: Floats,
+    targets: Ids,
+    nats: Floats,
+) -> LossWindow:
+    """Write the mean of -ln p(target) under the softmax of (x * mask) @ weight.T + bias to `nats`.
+
+    x (N, H), mask (N, H) or None, weight (V, H), bias (V,), targets (N,), nats ().
+    """
+
+def loss_backward(
+    window: LossWindow,
+    mask: Floats | None,
+    weight: Floats,
+    d_x: Floats,
+    d_weight: Floats,
+    d_bias: Floats,
+) -> None:
+    """Fill d_x (N, H), d_weight (V, H) and d_bias (V,), gradients of what `loss_forward` gave.
+
+    mask and weight are those that `loss_forward` was given.
+    """
+
+# --- training: the optimizer's step, and dropout ---
 
 def adamw(
     threads: int,
-    weights: Array,
-    gradients: Array,
-    means: Array,
-    squares: Array,
+    weights: Floats,
+    gradients: Floats,
+    means: Floats,
+    squares: Floats,
     rate: float,
     decay: float,
     beta1: float,
@@ -61,122 +130,153 @@ def adamw(
     mean_scale: float,
     square_scale: float,
 ) -> None:
-    """Update one parameter and its moments in place."""
+    """Update one parameter and its moments in place; the equations are AdamW's of
+    training/optimizer.py.
 
-def dropout_mask(threads: int, seed: int, dropped: float, mask: Array) -> None:
-    """Fill a mask: 0 with probability `dropped`, else 1 / (1 - dropped).
-
-    An entry depends on the seed and its place alone, not on threads or instruction set.
+    The four arrays are of any one shape. decay: the fraction that the weights lose in this step.
+    mean_scale and square_scale: 1 / (1 - beta^t) after t steps.
     """
 
-class LossWindow:
-    """What `loss_forward` keeps for `loss_backward`."""
+def dropout_mask(threads: int, seed: int, dropped: float, mask: Floats) -> None:
+    """Fill a mask of any shape: 0 with probability `dropped`, in [0, 1), else 1 / (1 - dropped).
 
-def loss_forward(
-    precision: str,
-    threads: int,
-    x: Array,
-    mask: Array | None,
-    weight: Array,
-    bias: Array,
-    targets: Array,
-    nats: Array,
-) -> LossWindow:
-    """Write the mean nats of the targets under a linear decoder of x * mask into `nats`."""
+    An entry depends on the seed, of 64 bits, and its place alone, not on the instruction set.
+    """
 
-def loss_backward(
-    window: LossWindow,
-    mask: Array | None,
-    weight: Array,
-    d_x: Array,
-    d_weight: Array,
-    d_bias: Array,
-) -> None:
-    """Fill the gradients of the mean that `loss_forward` gave."""
-
-def isa() -> str:
-    """Name of the instruction set in use."""
-
-def has_fast_bf16() -> bool:
-    """Whether bf16 is faster than fp32 here."""
-
-def available_isas() -> list[str]:
-    """Names of all instruction sets that this machine can run, slowest first."""
-
-def cap_isa(name: str) -> None:
-    """Use no better instruction set than this one; '' lifts the cap."""
-
-def thread_source() -> str:
-    """Whose threads are used: 'openmp' (a team that torch brought) or 'own'."""
-
-def release_memory() -> None:
-    """Give buffers kept for the next window back to the system."""
+# --- sampling and scoring ---
 
 class Automaton:
-    """Tables of sampling/automaton.py, checked."""
-
-    def __init__(
-        self, symbol_class: Array, next_state: Array, final: Array, distance: Array
-    ) -> None: ...
-
-class Sampler:
-    """A network packed for sampling and scoring. h (L, B, H) and c are changed in place."""
-
-    threads: int
-    """Of each call; the results do not depend on it."""
+    """Which symbols may come next: the tables of sampling/automaton.py, checked."""
 
     def __init__(
         self,
+        *,
+        symbol_class: NDArray[np.int32],
+        next_state: NDArray[np.int32],
+        final: NDArray[np.uint8],
+        distance: NDArray[np.int32],
+    ) -> None:
+        """symbol_class (V,), next_state (S, C), final (S,), distance (S,) of S states."""
+
+class Sampler:
+    """A network packed for sampling and scoring.
+
+    Its results are the same to the bit whatever `kernels` and `threads` are, and however many
+    streams it works on. h (L, B, H), and c of a cell that has it, are changed in place.
+    """
+
+    threads: int
+    """CPU threads that each call uses, 1 at first."""
+
+    def __init__(
+        self,
+        *,
         cell: str,
-        precision: str,
-        table: Array,
-        weight_ih: list[Array],
-        bias_ih: list[Array],
-        weight_hh: list[Array],
-        bias_hh: list[Array],
-        decoder: Array,
-        decoder_bias: Array,
+        precision: Literal["fp32", "bf16", "int8"],
+        table: NDArray[np.float32],
+        weight_ih: list[NDArray[np.float32]],
+        bias_ih: list[NDArray[np.float32]],
+        weight_hh: list[NDArray[np.float32]],
+        bias_hh: list[NDArray[np.float32]],
+        decoder: NDArray[np.float32],
+        decoder_bias: NDArray[np.float32],
         kernels: str = "",
     ) -> None:
-        """table: (V + 1, G*H); weight_ih and bias_ih: of all layers but the first."""
+        """Pack the weights; the arrays are not needed afterwards.
+
+            table                 (V + 1, G*H): each symbol's share of layer 0, with bias_ih;
+                                  the last row is the unknown symbol's
+            weight_ih, bias_ih    of layers 1 ... L-1: (G*H, H), (G*H,)
+            weight_hh, bias_hh    of layers 0 ... L-1: (G*H, H), (G*H,)
+            decoder, decoder_bias (V, H), (V,)
+
+        cell: one of `cells()`. kernels: one of `sampler_kernels()`, or the best.
+        """
 
     def write(
         self,
-        h: Array,
-        c: Array | None,
-        last: Array,
-        states: Array,
-        ended: Array,
-        seed: int,
-        streams: Array,
+        *,
+        h: NDArray[np.float32],
+        c: NDArray[np.float32] | None,
+        last: NDArray[np.int64],
+        automaton_state: NDArray[np.int32],
+        ended: NDArray[np.int8],
         position: int,
-        left: int,
-        temperature: float,
-        top_k: int,
-        top_p: float,
-        min_p: float,
-        allowed: Array | None,
-        automaton: Automaton | None,
+        symbols_left: int,
         record_end: int,
-        out: Array,
+        seed: int,
+        temperature: float,
+        filters: Mapping[str, float],
+        allowed: NDArray[np.uint8] | None,
+        automaton: Automaton | None,
+        out: NDArray[np.int32],
     ) -> int:
-        """Fill out (n, B), int32, with what B streams write after `last`; return the steps taken.
+        """Fill out (n, B) with what B streams write after `last`, -1 where one has ended.
 
-        last, states (of the automaton) and ended, (B,), int64, int32 and int8, are changed in
-        place. Random number `position + n` of stream `streams[b]` under the key `seed` decides.
-        left: how many symbols may still be written, by this call and later ones: states that are
-        farther from an end are not entered. allowed: (V,), uint8, or None for all. After
-        `record_end` (-1: none) a stream goes on from the zero state.
+        It stops early where all have ended, and returns how many steps it took. h, c, last,
+        automaton_state and ended, (B,) each but the first two, are changed in place: they and
+        record_end are fields of inference/writer_state.py.
+
+            position      symbols written so far: random number `position + i` of stream b under
+                          the key `seed` chooses its i-th symbol
+            symbols_left  that each stream may still write, by this call and later ones; states
+                          that are farther from an end are not entered
+            filters       the parameter of each filter in use, by the names of `filters()`
+            allowed       (V,): 0 for what is never chosen; None for all
         """
 
-    def read(self, ids: Array, h: Array, c: Array | None, logits: Array | None) -> None:
-        """Read ids (T, B); fill logits (B, V) after the last of them."""
+    def read(
+        self,
+        *,
+        ids: NDArray[np.int64],
+        h: NDArray[np.float32],
+        c: NDArray[np.float32] | None,
+        logits: NDArray[np.float32] | None,
+    ) -> None:
+        """Read ids (T, B); fill logits (B, V) after the last of them, unless None."""
 
-    def score(self, ids: Array, targets: Array, h: Array, c: Array | None, nats: Array) -> None:
-        """Read ids (T, B); fill nats (T, B), float64, with what targets (T, B) cost."""
+    def score(
+        self,
+        *,
+        ids: NDArray[np.int64],
+        targets: NDArray[np.int64],
+        h: NDArray[np.float32],
+        c: NDArray[np.float32] | None,
+        nats: NDArray[np.float64],
+    ) -> None:
+        """Read ids (T, B); fill nats (T, B) with what targets (T, B) cost."""
 
     def kernels(self) -> str:
         """Name of the kernels in use."""
 
 def sampler_kernels() -> list[str]:
     """Names of all kernels of Sampler that this machine can run, slowest first."""
+
+def filters() -> list[str]:
+    """Names of all filters of Sampler.write, in the order in which they apply."""
+
+# --- the machine ---
+
+def cells() -> list[str]:
+    """Names of all cells that have kernels, of training and of sampling."""
+
+def isa() -> str:
+    """Name of the instruction set in use."""
+
+def available_isas() -> list[str]:
+    """Names of all instruction sets that this machine can run, slowest first."""
+
+def cap_isa(name: str) -> None:
+    """Use no better instruction set than this one; '' lifts the cap. CHARRNN_ISA does so too.
+
+    Raises ValueError for a name that does not exist.
+    """
+
+def has_fast_bf16() -> bool:
+    """Whether training in bf16 is faster than in fp32 here."""
+
+def thread_source() -> Literal["openmp", "own"]:
+    """Whose threads are used: those of an OpenMP team that torch brought, or our own."""
+
+def release_memory() -> None:
+    """Give buffers that are kept for the next window back to the system."""

@@ -10,18 +10,12 @@ from numpy.typing import NDArray
 from charrnn.corpus.vocabulary import Ids, Vocabulary
 from charrnn.inference.network import Network
 from charrnn.inference.scoring import bits
+from charrnn.inference.writer_state import FINAL_STATE, GOES_ON, NOTHING_ALLOWED
 from charrnn.sampling.automaton import LINES, MATCH, STOP
 from charrnn.sampling.config import SamplingConfig
 from charrnn.sampling.limits import allowed_symbols, make_automaton
 from charrnn.sampling.place import Place
-from charrnn.sampling.writers import (
-    FINAL_STATE,
-    GOES_ON,
-    NOTHING_ALLOWED,
-    Blocks,
-    make_writer,
-    write_blocks,
-)
+from charrnn.sampling.writers import Blocks, make_writer, write_blocks
 
 Reason = Literal["length", "stop", "lines", "match"]
 """Why a text has ended, by the name of the option that ended it."""
@@ -71,10 +65,10 @@ class Texts:
         for block in write_blocks(self._writer, self._length):  # (n, S)
             yield self._showable(block)
         # A text that ended by its length may end in what only might have become a stop string.
-        if self._automaton is not None and (self._writer.pen.ended == GOES_ON).any():
+        if self._automaton is not None and (self._writer.state.ended == GOES_ON).any():
             yield [
                 held if ended == GOES_ON else held[:0]
-                for held, ended in zip(self._held, self._writer.pen.ended, strict=True)
+                for held, ended in zip(self._held, self._writer.state.ended, strict=True)
             ]
 
     def _showable(self, block: Blocks) -> list[Ids]:
@@ -83,7 +77,7 @@ class Texts:
         if self._automaton is None:
             return columns
         shown = []
-        for sample, state in enumerate(self._writer.pen.automaton_state):
+        for sample, state in enumerate(self._writer.state.automaton_state):
             if len(columns[sample]) == 0:  # it has ended before
                 shown.append(columns[sample])
                 continue
@@ -95,9 +89,9 @@ class Texts:
 
     def reasons(self) -> list[Reason]:
         """Why each of the S texts has ended; to be asked at the end."""
-        pen = self._writer.pen
+        written = self._writer.state
         reasons: list[Reason] = []
-        for ended, state in zip(pen.ended, pen.automaton_state, strict=True):
+        for ended, state in zip(written.ended, written.automaton_state, strict=True):
             if ended == FINAL_STATE and self._automaton is not None:
                 reasons.append(REASONS[int(self._automaton.final[state])])
             else:

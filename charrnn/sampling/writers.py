@@ -12,11 +12,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.inference.native_network import NativeNetwork, as_native_automaton
+from charrnn.inference.native_network import NativeNetwork, make_native_automaton
 from charrnn.inference.network import Network
+from charrnn.inference.writer_state import FINAL_STATE, GOES_ON, NOTHING_ALLOWED, WriterState
 from charrnn.sampling.automaton import FORBIDDEN, Automaton
 from charrnn.sampling.config import ENDLESS, SamplingConfig
-from charrnn.sampling.filters import choose
+from charrnn.sampling.filters import active_filters, choose
 from charrnn.sampling.place import Place
 
 Blocks = NDArray[np.int32]
@@ -28,27 +29,11 @@ LARGEST_BLOCK = 65536
 NO_END = 2**62
 """Symbols that are left where no length was given."""
 
-GOES_ON, FINAL_STATE, NOTHING_ALLOWED = range(3)
-"""Why a sample has ended: not yet; the automaton is satisfied; no symbol was allowed."""
-
-
-class Pen:
-    """Where each of S samples stands. Writers change it in place."""
-
-    def __init__(self, place: Place, samples: int) -> None:
-        """All samples go on from `place`."""
-        self.state = tuple(np.repeat(p, samples, axis=1) for p in place.state)  # each (L, S, H)
-        self.last = np.full(samples, place.last, np.int64)
-        self.automaton_state = np.zeros(samples, np.int32)
-        self.ended = np.zeros(samples, np.int8)
-        self.position = 0
-        self.record_end = -1 if place.record_end is None else place.record_end
-
 
 class Writer(Protocol):
     """Writes a few symbols of every sample."""
 
-    pen: Pen
+    state: WriterState
 
     def write(self, steps: int) -> Blocks:
         """The next ids, (n, S) with n <= steps, fewer only where all samples have ended."""
@@ -60,55 +45,55 @@ class NumpyWriter:
     def __init__(
         self,
         network: Network,
-        pen: Pen,
+        state: WriterState,
         config: SamplingConfig,
         allowed: NDArray[np.uint8] | None = None,
         automaton: Automaton | None = None,
     ) -> None:
-        self.pen = pen
+        self.state = state
         self._network = network
         self._config = config
         self._allowed = allowed
         self._automaton = automaton
         self._random = [
             np.random.Generator(np.random.Philox(key=config.seed, counter=[0, 0, sample, 0]))
-            for sample in range(len(pen.last))
+            for sample in range(len(state.last))
         ]
 
     def write(self, steps: int) -> Blocks:
         """See Writer."""
-        pen = self.pen
-        block = np.full((steps, len(pen.last)), -1, np.int32)
+        state = self.state
+        block = np.full((steps, len(state.last)), -1, np.int32)
         for step in range(steps):
-            if pen.ended.all():
+            if state.ended.all():
                 return block[:step]
-            logits, pen.state = self._network.step(pen.last, pen.state)  # (S, V)
-            room = symbols_left(self._config, pen) - 1
-            for sample in map(int, np.flatnonzero(pen.ended == GOES_ON)):
-                block[step, sample] = self._choose(sample, logits[sample], room)
-            pen.position += 1
+            logits, state.network_state = self._network.step(state.last, state.network_state)
+            left = symbols_left(self._config, state) - 1
+            for sample in map(int, np.flatnonzero(state.ended == GOES_ON)):
+                block[step, sample] = self._choose(sample, logits[sample], left)
+            state.position += 1
         return block
 
-    def _choose(self, sample: int, logits: NDArray[np.float32], room: int) -> int:
-        """The next symbol of `sample`, which may write `room` more after it."""
-        pen, automaton = self.pen, self._automaton
+    def _choose(self, sample: int, logits: NDArray[np.float32], left: int) -> int:
+        """The next symbol of `sample`, from logits (V,); `left` more may follow it."""
+        state, automaton = self.state, self._automaton
         allowed = self._allowed
         if automaton is not None:
-            following = automaton.next_state[pen.automaton_state[sample], automaton.symbol_class]
-            may_follow = (following != FORBIDDEN) & (automaton.distance[following] <= room)
+            following = automaton.next_state[state.automaton_state[sample], automaton.symbol_class]
+            may_follow = (following != FORBIDDEN) & (automaton.distance[following] <= left)
             allowed = may_follow if allowed is None else may_follow & (allowed != 0)
         symbol = choose(logits, self._config, self._random[sample].random(), allowed)
         if symbol < 0:
-            pen.ended[sample] = NOTHING_ALLOWED
+            state.ended[sample] = NOTHING_ALLOWED
             return symbol
-        pen.last[sample] = symbol
-        if symbol == pen.record_end:
-            for part in pen.state:
+        state.last[sample] = symbol
+        if symbol == state.record_end:
+            for part in state.network_state:
                 part[:, sample] = 0
         if automaton is not None:
-            pen.automaton_state[sample] = following[symbol]
+            state.automaton_state[sample] = following[symbol]
             if automaton.final[following[symbol]]:
-                pen.ended[sample] = FINAL_STATE
+                state.ended[sample] = FINAL_STATE
         return symbol
 
 
@@ -118,39 +103,41 @@ class NativeWriter:
     def __init__(
         self,
         network: NativeNetwork,
-        pen: Pen,
+        state: WriterState,
         config: SamplingConfig,
         allowed: NDArray[np.uint8] | None = None,
         automaton: Automaton | None = None,
     ) -> None:
-        self.pen = pen
+        self.state = state
         self._network = network
         self._config = config
-        self._filters = (config.temperature, config.top_k, config.top_p, config.min_p)
+        self._filters = active_filters(config)
         self._allowed = allowed
         self._automaton = None
         if automaton is not None:
-            self._automaton = as_native_automaton(
+            self._automaton = make_native_automaton(
                 automaton.symbol_class, automaton.next_state, automaton.final, automaton.distance
             )
-        self._numbers = np.arange(len(pen.last), dtype=np.uint64)
 
     def write(self, steps: int) -> Blocks:
         """See Writer."""
-        pen = self.pen
-        block = np.empty((steps, len(pen.last)), np.int32)
+        block = np.empty((steps, len(self.state.last)), np.int32)
         taken = self._network.write(
-            pen.state, pen.last, pen.automaton_state, pen.ended,
-            self._config.seed, self._numbers, pen.position, symbols_left(self._config, pen),
-            *self._filters, self._allowed, self._automaton, pen.record_end, block,
-        )  # fmt: skip
-        pen.position += taken
+            self.state,
+            block,
+            symbols_left=symbols_left(self._config, self.state),
+            seed=self._config.seed,
+            temperature=self._config.temperature,
+            filters=self._filters,
+            allowed=self._allowed,
+            automaton=self._automaton,
+        )
         return block[:taken]
 
 
-def symbols_left(config: SamplingConfig, pen: Pen) -> int:
+def symbols_left(config: SamplingConfig, state: WriterState) -> int:
     """How many symbols each sample may still write."""
-    return NO_END if config.length == ENDLESS else config.length - pen.position
+    return NO_END if config.length == ENDLESS else config.length - state.position
 
 
 def make_writer(
@@ -165,17 +152,17 @@ def make_writer(
     allowed: (V,), False for symbols that never may be chosen. automaton: what may follow what; what
     was read before is not part of it.
     """
-    pen = Pen(place, config.samples)
+    state = WriterState.at(place.state, place.last, place.record_end, config.samples)
     mask = None if allowed is None else allowed.astype(np.uint8)
     if isinstance(network, NativeNetwork):
-        return NativeWriter(network, pen, config, mask, automaton)
-    return NumpyWriter(network, pen, config, mask, automaton)
+        return NativeWriter(network, state, config, mask, automaton)
+    return NumpyWriter(network, state, config, mask, automaton)
 
 
 def write_blocks(writer: Writer, length: int) -> Iterator[Blocks]:
     """Yield `length` steps in blocks: one symbol at first, then more at a time."""
     steps = 1
-    while length != 0 and not writer.pen.ended.all():
+    while length != 0 and not writer.state.ended.all():
         steps = min(steps, LARGEST_BLOCK, length if length != ENDLESS else LARGEST_BLOCK)
         started = time.perf_counter()
         block = writer.write(steps)

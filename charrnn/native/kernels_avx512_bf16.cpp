@@ -1,8 +1,0 @@
-#include "adamw_kernel.h"
-#include "dropout_kernel.h"
-#include "kernels.h"
-#include "loss_kernels.h"
-
-namespace charrnn {
-extern const Kernels kernels_avx512_bf16{"avx512_bf16", width, native_bf16, forward, backward, loss_forward, loss_backward, adamw, dropout};
-}

@@ -1,6 +1,0 @@
-#include "choice.h"
-#include "stack.h"
-
-namespace charrnn {
-extern const NetworkKernels network_avx512{"avx512", width, step, decode, choose, nats};
-}

@@ -1,6 +1,0 @@
-#include "choice.h"
-#include "stack.h"
-
-namespace charrnn {
-extern const NetworkKernels network_avx512_vnni{"avx512_vnni", width, step, decode, choose, nats};
-}

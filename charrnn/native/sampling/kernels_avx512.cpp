@@ -1,0 +1,7 @@
+#include "sampling/filters.h"
+#include "sampling/kernels.h"
+#include "sampling/stack.h"
+
+namespace charrnn {
+extern const SamplingKernels sampling_avx512{"avx512", width, step, decode, choose, nats, all_filters};
+}
