@@ -106,13 +106,13 @@ def arguments(name: CellName) -> tuple[Any, ...]:
 @pytest.mark.parametrize("name", CELLS)
 def test_the_cell_is_its_equations(name: CellName) -> None:
     x, state, weights = arguments(name)
-    found = CELLS[name].step(x, state, weights, NUMPY)
-    assert len(found) == len(CELLS[name].state)
+    after = CELLS[name].step(x, state, weights, NUMPY)
+    assert len(after) == len(CELLS[name].state)
     by_name = dict(zip(CELLS[name].recurrent_shapes(HIDDEN), weights, strict=True))
     for stream in range(BATCH):
         by_hand = ByHand(x[stream], [part[stream] for part in state], by_name)
         expected = getattr(by_hand, name.replace("-", "_"))()
-        for part, values in zip(found, expected, strict=True):
+        for part, values in zip(after, expected, strict=True):
             np.testing.assert_allclose(part[stream], values, rtol=1e-12)
 
 
@@ -122,8 +122,8 @@ def test_numpy_and_torch_run_the_same_equations(name: CellName) -> None:
     in_numpy = CELLS[name].step(x, state, weights, NUMPY)
     tensors = [tuple(map(torch.from_numpy, arrays)) for arrays in ((x,), state, weights)]
     in_torch = CELLS[name].step(tensors[0][0], tensors[1], tensors[2], FUNCTIONS)
-    for one, other in zip(in_numpy, in_torch, strict=True):
-        np.testing.assert_allclose(one, other.numpy(), rtol=1e-12)
+    for array, tensor in zip(in_numpy, in_torch, strict=True):
+        np.testing.assert_allclose(array, tensor.numpy(), rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -146,8 +146,8 @@ def test_no_input_overflows_and_the_precision_stays(name: CellName) -> None:
     x, *state = (part.astype(np.float32) for part in (x * 1e5, *state))
     with np.errstate(all="raise", under="ignore"):
         weights = tuple(part.astype(np.float32) for part in weights)
-        found = CELLS[name].step(x, tuple(state), weights, NUMPY)
-    assert all(np.isfinite(part).all() and part.dtype == np.float32 for part in found)
+        after = CELLS[name].step(x, tuple(state), weights, NUMPY)
+    assert all(np.isfinite(part).all() and part.dtype == np.float32 for part in after)
 
 
 def test_the_bag_is_the_mean_of_its_window_whatever_the_order() -> None:

@@ -80,10 +80,10 @@ def test_fast_engines_agree_with_the_reference(
     expected = outputs_and_gradients(exact, ReferenceEngine(), masks)
     tolerances: dict[Precision, float] = {"fp32": 1e-5, "bf16": 0.05}
     for precision, tolerance in tolerances.items():
-        found = outputs_and_gradients(model, selection.make_engine(engine, precision, 2), masks)
-        for one, other in zip(found, expected, strict=True):
-            assert one.dtype == torch.float32
-            assert distance(one, other) < tolerance
+        fast = outputs_and_gradients(model, selection.make_engine(engine, precision, 2), masks)
+        for tensor, exact_tensor in zip(fast, expected, strict=True):
+            assert tensor.dtype == torch.float32
+            assert distance(tensor, exact_tensor) < tolerance
 
 
 @pytest.mark.parametrize("embedding_size", [0, E])
@@ -100,8 +100,8 @@ def test_the_parameters_load_into_torchs_own_module(cell: CellName, embedding_si
     hidden, _ = module(x)
     expected = hidden @ model.decoder.get_parameter("weight").T
     expected = expected + model.decoder.get_parameter("bias")
-    found, _ = model(ids, model.initial_state(B), ReferenceEngine())
-    assert distance(found.detach(), expected.detach()) < 1e-5
+    logits, _ = model(ids, model.initial_state(B), ReferenceEngine())
+    assert distance(logits.detach(), expected.detach()) < 1e-5
 
 
 @pytest.mark.parametrize("embedding_size", [0, E])
@@ -117,7 +117,9 @@ def test_the_lookup_is_the_one_hot_product(embedding_size: int) -> None:
 
 
 @pytest.mark.parametrize(("name", "cell"), PAIRS)
-def test_the_carried_state_continues_the_window(name: EngineName, cell: CellName) -> None:
+def test_a_window_in_two_parts_with_the_state_carried_is_the_whole_window(
+    name: EngineName, cell: CellName
+) -> None:
     model = make_model(cell, E)
     ids, _ = ids_and_masks()
     engine = selection.make_engine(name, "fp32", threads=1)
@@ -169,11 +171,11 @@ def test_the_forget_gate_starts_open_and_other_biases_at_zero() -> None:
 
 
 def test_the_same_seed_gives_the_same_weights() -> None:
-    one, same, other = (
+    first, same, other = (
         CharRNN(ModelConfig(V), torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)
     )
-    assert all(np.array_equal(a, same.weights()[n]) for n, a in one.weights().items())
-    assert not np.array_equal(one.weights()["decoder.weight"], other.weights()["decoder.weight"])
+    assert all(np.array_equal(a, same.weights()[n]) for n, a in first.weights().items())
+    assert not np.array_equal(first.weights()["decoder.weight"], other.weights()["decoder.weight"])
 
 
 def test_an_install_without_a_compiler_says_so_and_uses_torch(

@@ -15,6 +15,7 @@ from charrnn.errors import UsageError
 from charrnn.inference.native_network import NativeNetwork
 from charrnn.inference.numpy_network import NumpyNetwork
 from charrnn.model import checkpoint
+from charrnn.sampling import limits
 from charrnn.sampling.config import SamplingConfig
 from charrnn.sampling.expression import DEAD, Expression
 from charrnn.sampling.place import Place
@@ -80,7 +81,7 @@ def test_an_expression_accepts_what_re_does(pattern: str, text: str) -> None:
     assert matches == (re.fullmatch(pattern, text) is not None)
 
 
-def test_expressions_over_bytes() -> None:
+def test_in_byte_mode_an_expression_reads_the_bytes_of_utf_8() -> None:
     vocabulary = Vocabulary.from_text("né: ".encode())
     expression = Expression("é+", vocabulary)
     state = 0
@@ -113,13 +114,30 @@ def test_expressions_over_bytes() -> None:
         ({"keep_stop": True}, "no --stop to keep"),
     ],
 )
-def test_limits_that_cannot_be_kept(options: dict[str, Any], message: str) -> None:
+def test_limits_that_cannot_be_kept_are_refused_by_name(
+    options: dict[str, Any], message: str
+) -> None:
     with pytest.raises(UsageError, match=message):
         finished(**options)
 
 
-def test_distance_to_the_end_is_kept_within_the_length() -> None:
-    """A text that has begun to count has to be able to finish."""
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"match": "the end"}, "--match 'the end': the expression is too large"),
+        ({"lines": 30}, "--lines 30: too many to count"),
+        ({"stop": ("the end",)}, "--stop: the strings are too long"),
+    ],
+)
+def test_a_table_that_would_be_too_large_is_refused_by_the_option_that_made_it_so(
+    options: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MOST_ENTRIES", 20)
+    with pytest.raises(UsageError, match=message):
+        finished(**options)
+
+
+def test_a_text_that_has_begun_to_count_can_finish_within_its_length() -> None:
     pattern = r"(?:[a-z]{7}[.!?]\n)+"
     for length in (9, 17, 18, 26, 27):
         texts, reasons = finished(match=pattern, length=length, samples=9)
@@ -190,7 +208,7 @@ def test_bits_per_char_and_the_place_after_are_those_of_each_text(by_record: boo
     for _ in texts:
         pass
     assert any(newline in ids[:-1] for ids in texts.whole())
-    for ids, found in zip(texts.whole(), texts.bits_per_char(), strict=True):
+    for ids, bits_per_char in zip(texts.whole(), texts.bits_per_char(), strict=True):
         state, last, cost = START.state, newline, 0.0
         for symbol in ids:
             if by_record and last == newline:
@@ -199,7 +217,7 @@ def test_bits_per_char_and_the_place_after_are_those_of_each_text(by_record: boo
             logits = logits[0].astype(np.float64)
             cost += np.log2(np.exp(logits - logits[symbol]).sum())
             last = int(symbol)
-        assert found == pytest.approx(cost / len(ids), rel=1e-5)
+        assert bits_per_char == pytest.approx(cost / len(ids), rel=1e-5)
         after = place.then(NETWORK, ids)
         assert after.last == last
         if not (by_record and last == newline):

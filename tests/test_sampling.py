@@ -127,7 +127,7 @@ def test_what_is_drawn_follows_the_softmax_of_what_the_filters_leave(
     assert chi_square < limits[int(possible.sum())]
 
 
-def test_temperature_zero_is_greedy_and_its_limit_too(maker: Maker) -> None:
+def test_temperature_zero_is_greedy_and_so_is_a_temperature_near_it(maker: Maker) -> None:
     network = always(maker, [0.0, 3.0, 2.999, 3.0])
     assert set(text(network, temperature=0, prime=[0])) == {1}
     assert set(text(always(maker, [0.0, 3.0, 2.9]), temperature=1e-300, prime=[0])) == {1}
@@ -214,7 +214,9 @@ def test_a_sample_does_not_depend_on_how_many_there_are(maker: Maker) -> None:
 
 @pytest.mark.parametrize("cell", [n for n, cell in CELLS.items() if "native" in cell.kernels])
 @pytest.mark.parametrize("precision", SAMPLING_PRECISIONS)
-def test_kernels_threads_and_company_change_no_bit(cell: Any, precision: SamplingPrecision) -> None:
+def test_kernels_threads_and_other_samples_change_no_bit(
+    cell: Any, precision: SamplingPrecision
+) -> None:
     from charrnn.native import _native
 
     for layers, hidden in ((1, 13), (2, 70), (3, 37)):
@@ -283,11 +285,11 @@ def test_the_native_text_is_the_reference_text(precision: SamplingPrecision) -> 
         {"length": 10_000 if precision == "fp32" else 1000},
         {"temperature": 0.7, "top_k": 20, "top_p": 0.9, "min_p": 0.02, "length": 1000},
     ]
-    for each in options:
-        config = SamplingConfig(3, **each)
-        found = loaded.vocabulary.decode(written(native, config, start)[:, 0])
-        assert found == loaded.vocabulary.decode(written(reference, config, start)[:, 0])
-        assert len(found) == each["length"]
+    for choice in options:
+        config = SamplingConfig(3, **choice)
+        native_text = loaded.vocabulary.decode(written(native, config, start)[:, 0])
+        assert native_text == loaded.vocabulary.decode(written(reference, config, start)[:, 0])
+        assert len(native_text) == choice["length"]
 
 
 def test_the_model_of_these_tests_has_learned_something() -> None:
@@ -365,7 +367,7 @@ def test_any_automaton_gives_the_same_text_in_both_writers(
     np.testing.assert_array_equal(both[0][1], both[1][1])
 
 
-def test_tables_that_lead_nowhere_are_refused() -> None:
+def test_an_automaton_whose_tables_do_not_fit_is_refused() -> None:
     network = NativeNetwork(CONFIG, random_checkpoint(CONFIG).weights)
     good = words_automaton(11)
     bad = good.next_state.copy()

@@ -155,6 +155,7 @@ class CharRNN(nn.Module):
         return engine(self.config.cell, ids, embedding, layers, state, masks[:-1])
 
     def _decoder_weights(self) -> Decoder:
+        """The decoder's parameters."""
         return Decoder(self.decoder.get_parameter("weight"), self.decoder.get_parameter("bias"))
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
