@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from charrnn.corpus.contiguous import ContiguousText
 from charrnn.engines.selection import Kind, candidates, make_engine
 from charrnn.model.cells import CELLS, CellName
 from charrnn.model.config import ModelConfig
@@ -88,7 +89,7 @@ def trainer_of(cell: CellName, kind: Kind, shape: tuple[int, int, int, int]) -> 
         precision=kind[1],
         device="cuda",
     )
-    return Trainer(ids, model, OptimizerConfig(), step, total_steps=1000)
+    return Trainer(ContiguousText(ids), model, OptimizerConfig(), step, total_steps=1000)
 
 
 def same_bits(a: Trainer, b: Trainer) -> bool:

@@ -32,7 +32,7 @@ from torch import nn  # noqa: E402
 
 from charrnn.corpus.vocabulary import Vocabulary  # noqa: E402
 from charrnn.inference.native_network import NativeNetwork  # noqa: E402
-from charrnn.inference.scoring import read_carried  # noqa: E402
+from charrnn.inference.parallel_reading import read_carried  # noqa: E402
 from charrnn.inference.threads import BYTES_OF_WEIGHT, default_threads  # noqa: E402
 from charrnn.model import checkpoint  # noqa: E402
 from charrnn.model.checkpoint import Checkpoint, CorpusRecord, Losses  # noqa: E402

@@ -24,6 +24,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
+from charrnn.corpus.contiguous import ContiguousText  # noqa: E402
 from charrnn.engines.selection import candidates  # noqa: E402
 from charrnn.inference.threads import default_threads  # noqa: E402
 from charrnn.model.cells import CELLS, CellName  # noqa: E402
@@ -115,7 +116,7 @@ def ours(shape: Shape, engine: str, precision: str) -> Trainer:
         shape.batch, shape.steps, engine=engine, precision=precision,
         threads=torch.get_num_threads(),
     )  # fmt: skip
-    return Trainer(ids, model, OptimizerConfig(), step, total_steps=1000)
+    return Trainer(ContiguousText(ids), model, OptimizerConfig(), step, total_steps=1000)
 
 
 def makers(shape: Shape) -> dict[str, Callable[[], Peer | Trainer]]:

@@ -5,6 +5,8 @@
     ├── CorpusError           a text is missing, unreadable, not text, or too short
     ├── VocabularyError       a symbol that the model has never seen
     ├── CheckpointError       a model or training file is missing, damaged or not ours
+    ├── NewerFormatError      a file was written by a later charrnn, whose format is unknown here
+    ├── OutputError           a file or folder cannot be written
     └── RunError              a run exists already, is missing, or cannot be continued
 
 Every message is one line that names the offending value and the way out.
@@ -33,6 +35,14 @@ class VocabularyError(CharRNNError):
 
 class CheckpointError(CharRNNError):
     """A model or training file is missing, damaged, or not one of ours."""
+
+
+class NewerFormatError(CharRNNError):
+    """A file was written by a later charrnn, in a version of its format that is unknown here."""
+
+
+class OutputError(CharRNNError):
+    """A file or folder cannot be written: no room, no permission, no such place."""
 
 
 class RunError(CharRNNError):

@@ -1,4 +1,4 @@
-"""Give the readers of model, state and ids files thousands of files that are not in order.
+"""Give the readers of model, training state, saved state and ids files thousands of bad ones.
 
     python -m tests.fuzz_files --files 20000
 
@@ -26,6 +26,7 @@ import numpy as np
 
 from charrnn.cli.model_facts import model_record, model_rows
 from charrnn.corpus import ids_file
+from charrnn.corpus.contiguous import ContiguousText
 from charrnn.corpus.encoded import EncodedCorpus
 from charrnn.corpus.split_config import SplitConfig
 from charrnn.corpus.vocabulary import Vocabulary
@@ -37,6 +38,8 @@ from charrnn.plan.config import StepConfig
 from charrnn.plan.optimizers import OptimizerConfig
 from charrnn.runs import saves
 from charrnn.runs.saves import Best, Machine, RunState, Saved
+from charrnn.sampling import saved_state
+from charrnn.sampling.place import Place
 from charrnn.sampling.trained_model import Model
 from charrnn.training.trainer import Trainer
 from tests.conftest import random_checkpoint
@@ -88,7 +91,7 @@ def read_ids(path: Path) -> Any:
 
 def make_trainer() -> Trainer:
     step = StepConfig(batch_size=3, seq_len=5)
-    return Trainer(IDS, CONFIG, OptimizerConfig(), step, total_steps=9)
+    return Trainer(ContiguousText(IDS), CONFIG, OptimizerConfig(), step, total_steps=9)
 
 
 def make_subjects(folder: Path) -> list[Subject]:
@@ -113,8 +116,17 @@ def make_subjects(folder: Path) -> list[Subject]:
     found = []
     checkpoint.write(path, random_checkpoint(CONFIG))
     found.append(Subject(path.read_bytes(), read_model, "model"))
-    saves._write(path, Saved(state, tensors))
+    saves.write(path, Saved(state, tensors))
     found.append(Subject(path.read_bytes(), read_state, "state"))
+    model = random_checkpoint(CONFIG)
+    hidden = np.random.default_rng(1).normal(size=(1, 1, 6)).astype(np.float32)  # (L, 1, H)
+    saved_state.write(path, Place((hidden,), 7), model)
+
+    def read_place(path: Path) -> Any:
+        place = saved_state.read(path, model)
+        return place.last, [part.tobytes() for part in place.state]
+
+    found.append(Subject(path.read_bytes(), read_place, "place"))
     ids_file.write(path, Vocabulary("\nabcdefghij"), len(IDS), "0" * 64, [IDS])
     found.append(Subject(path.read_bytes(), read_ids, "ids"))
     return found

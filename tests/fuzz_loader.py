@@ -1,4 +1,4 @@
-"""A coverage-guided fuzzer on the readers of model, state and ids files.
+"""A coverage-guided fuzzer on the readers of model, training state, saved state and ids files.
 
     python -m tests.fuzz_loader -max_total_time=60 [FOLDER OF INPUTS]
 
@@ -17,19 +17,22 @@ import atheris
 
 from charrnn.corpus import encoded, ids_file, vocabulary
 from charrnn.errors import CharRNNError
-from charrnn.files import sealed_file, typed_json
+from charrnn.files import formats, sealed_file, typed_json
 from charrnn.model import checkpoint, config
 from charrnn.runs import saves
+from charrnn.sampling import saved_state
 from charrnn.training import trainer
 from tests.fuzz_files import Subject, make_subjects, reseal
 
 READERS = [
     sealed_file,
     typed_json,
+    formats,
     checkpoint,
     vocabulary,
     config,
     saves,
+    saved_state,
     ids_file,
     encoded,
     trainer,

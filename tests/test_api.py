@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import charrnn
+from charrnn.corpus.contiguous import ContiguousText
 from charrnn.errors import CorpusError, RunError, UsageError, VocabularyError
 from charrnn.files import sealed_file
 from charrnn.inference.scoring import score_carried
@@ -112,8 +113,9 @@ def test_the_recorded_loss_is_the_models_loss_on_text_it_has_not_seen(text_file:
     assert losses.val_windows_nats == pytest.approx(found.windows.nats_per_char, rel=1e-5)
     assert losses.val_windows_nats != losses.val_nats
     ids = model.vocabulary.encode(TEXT[round(len(TEXT) * 0.7) : round(len(TEXT) * 0.9)])
+    text = ContiguousText(ids)
     for precision in SAMPLING_PRECISIONS:
-        score = score_carried(model.network(precision), ids)
+        score = score_carried(model.network(precision), text)
         assert losses.by_precision[precision] == pytest.approx(score.nats_per_char, rel=1e-4)
     assert len(set(losses.by_precision.values())) == 3
 
@@ -250,15 +252,17 @@ def test_a_run_keeps_to_its_budget_when_the_machine_slows_down(text_file: Path) 
     assert 50 < finished.elapsed_s < 66
 
 
-def poison(monkeypatch: pytest.MonkeyPatch, spoilt: Callable[[Trainer], bool]) -> None:
-    """Let training begin windows with a state that is not a number wherever `spoilt` says so."""
-    whole = Trainer._begin
+def poison(monkeypatch: pytest.MonkeyPatch, is_spoilt: Callable[[Trainer], bool]) -> None:
+    """Let runs learn with a trainer whose weights become NaN at the steps of `is_spoilt`."""
 
-    def begin(self: Trainer, window: Any) -> Any:
-        state = whole(self, window)
-        return tuple(part * math.nan for part in state) if spoilt(self) else state
+    class SpoiltTrainer(Trainer):
+        def step(self) -> None:
+            if is_spoilt(self):
+                bias = self.model.weights()["decoder.bias"]
+                self.model.load_weights({**self.model.weights(), "decoder.bias": bias * math.nan})
+            super().step()
 
-    monkeypatch.setattr(Trainer, "_begin", begin)
+    monkeypatch.setattr("charrnn.training.run.Trainer", SpoiltTrainer)
 
 
 def test_a_run_that_diverges_goes_back_and_learns_more_slowly(

@@ -13,7 +13,7 @@ from charrnn.comparison import picture
 from charrnn.comparison.curves import CurvePoint, LearningCurve, read_learning_curve
 from charrnn.corpus.split_config import SplitConfig
 from charrnn.corpus.text_config import TextConfig
-from charrnn.errors import CharRNNError, RunError, UsageError
+from charrnn.errors import CharRNNError, OutputError, RunError, UsageError
 from charrnn.files.run_folder import RunFolder
 from charrnn.model.config import ModelConfig
 from charrnn.plan.config import RunConfig, StepConfig
@@ -36,7 +36,7 @@ def run_folder(path: Path, lines: list[dict[str, Any]]) -> RunFolder:
         final_s=0.0,
     )
     folder = RunFolder(path)
-    folder.plan.write_text(plan.to_json())
+    plan.write(folder.plan)
     folder.metrics.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return folder
 
@@ -96,10 +96,10 @@ def test_a_run_that_has_only_begun_has_a_curve_too(tmp_path: Path) -> None:
 
 def test_a_damaged_file_is_an_error_that_names_the_place(tmp_path: Path) -> None:
     folder = run_folder(tmp_path, [evaluation(10, 2.5, 3.0), {"event": "eval", "step": 3}])
-    with pytest.raises(RunError, match=r"line 2 of .*metrics\.jsonl"):
+    with pytest.raises(RunError, match=r"line 2 of .*metrics\.jsonl.*: 'val_nats' is missing"):
         read_learning_curve(folder, "mine")
     folder.plan.unlink()
-    with pytest.raises(RunError, match="no plan that can be read"):
+    with pytest.raises(RunError, match=r"cannot read .*plan\.json"):
         read_learning_curve(folder, "mine")
 
 
@@ -149,6 +149,11 @@ def test_a_picture_is_a_file_of_its_kind(tmp_path: Path) -> None:
     picture.write_picture(CURVES, "<title> & more", tmp_path / "a.svg")
     assert ElementTree.parse(tmp_path / "a.svg").getroot().tag.endswith("svg")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "a.svg"]
+
+
+def test_a_picture_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"cannot write '.*a\.svg': No such file or directory"):
+        picture.write_picture(CURVES, "title", tmp_path / "gone" / "a.svg")
 
 
 def test_a_path_that_no_picture_can_be_written_to_is_refused(

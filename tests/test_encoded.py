@@ -11,7 +11,7 @@ def test_splits_are_contiguous_and_disjoint() -> None:
     text = "".join(chr(ord("a") + i % 26) for i in range(207))
     corpus = EncodedCorpus.from_text(text, "abc", SplitConfig(val_frac=0.2, test_frac=0.1))
     names = ("train", "validation", "test")
-    parts = [corpus.vocabulary.decode(corpus.split(name)) for name in names]
+    parts = [corpus.vocabulary.decode(corpus.split(name).ids) for name in names]
     assert "".join(parts) == text
     assert [len(part) for part in parts] == [145, 41, 21]
 

@@ -7,6 +7,7 @@ import errno
 import gzip
 import lzma
 import os
+import resource
 import socket
 import threading
 import zlib
@@ -26,7 +27,7 @@ from charrnn.corpus.source import locate
 from charrnn.corpus.split_config import SplitConfig
 from charrnn.corpus.text import CHUNK
 from charrnn.corpus.text_config import TextConfig
-from charrnn.errors import CharRNNError
+from charrnn.errors import CharRNNError, OutputError
 
 GOOD = "some good text, long enough\n" * 20
 
@@ -353,19 +354,16 @@ def test_a_disk_that_fills_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
 
 
-def test_a_full_device_as_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_write_to_the_cache_that_fails_halfway() -> None:
     write("a", GOOD)()
-    folder = default_cache().folder
-    folder.mkdir(parents=True)
-    full = Path("/dev/full")
-    opened = Path.open
-
-    def open_full(self: Path, mode: str = "r", *rest: Any, **more: Any) -> Any:
-        return opened(full if self.suffix == ".part" else self, mode, *rest, **more)
-
-    monkeypatch.setattr(Path, "open", open_full)
-    with pytest.raises(CharRNNError, match=r"cannot keep the text's ids in .* No space left"):
-        text_of("a")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(OutputError, match=r"keep the text's ids: cannot write .* too large;"):
+            text_of("a")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert {path.name for path in default_cache().folder.iterdir()} == {"lock"}
 
 
 def test_a_cache_folder_that_cannot_be(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

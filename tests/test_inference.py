@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 import torch
 
+from charrnn.corpus.contiguous import ContiguousText
 from charrnn.corpus.vocabulary import Vocabulary
 from charrnn.engines.reference import ReferenceEngine
 from charrnn.inference.make_network import make_network
 from charrnn.inference.native_network import NativeNetwork
 from charrnn.inference.network import Network
 from charrnn.inference.numpy_network import NumpyNetwork
+from charrnn.inference.parallel_reading import read_carried
 from charrnn.inference.quantization import Int8Matrix
-from charrnn.inference.scoring import read_carried, score_carried, score_sampled, score_windows
+from charrnn.inference.scoring import score_carried, score_sampled, score_windows
 from charrnn.inference.threads import ThreadTrials
 from charrnn.model.cells import CELLS, CellName
 from charrnn.model.config import ModelConfig
@@ -102,7 +104,7 @@ def test_the_parallel_score_is_the_sequential_one(cell: CellName, length: int) -
     model.load_weights(weights)
     fastest = make_network(config, weights, threads=2)
     for scorer in (network, fastest, TorchScorer(model, ReferenceEngine())):
-        score = score_carried(scorer, ids, streams=8)
+        score = score_carried(scorer, ContiguousText(ids), streams=8)
         assert score.characters == length - 1
         assert score.nats == pytest.approx(nats, rel=2e-6)
 
@@ -120,9 +122,10 @@ def test_a_net_that_forgets_nothing_is_still_scored_and_primed_exactly(maker: Ma
     }
     ids = np.random.default_rng(2).integers(0, 2, 5000).astype(np.uint8)
     network = maker(config, weights)
-    alone, parallel = (score_carried(network, ids[:1500], streams).nats for streams in (1, 8))
+    text, parts = ContiguousText(ids[:1500]), map(ContiguousText, np.split(ids[:1500], 10))
+    alone, parallel = (score_carried(network, text, streams).nats for streams in (1, 8))
     assert parallel == pytest.approx(alone, rel=1e-5)
-    zeros = sum(score_carried(network, part, 1).nats for part in np.split(ids[:1500], 10))
+    zeros = sum(score_carried(network, part, 1).nats for part in parts)
     assert abs(zeros - alone) > 1  # the carried state does matter here
     one, other = (read_carried(network, ids, streams)[0] for streams in (1, 4))
     np.testing.assert_allclose(one, other, rtol=1e-5)
@@ -140,8 +143,8 @@ def test_an_output_that_grows_without_bound_is_scored_exactly() -> None:
         "decoder.bias": np.zeros(2, np.float32),
     }
     ids = np.random.default_rng(2).integers(0, 2, 3000).astype(np.uint8)
-    network = NumpyNetwork(config, weights)
-    alone, parallel = (score_carried(network, ids, streams).nats for streams in (1, 8))
+    network, text = NumpyNetwork(config, weights), ContiguousText(ids)
+    alone, parallel = (score_carried(network, text, streams).nats for streams in (1, 8))
     assert parallel == pytest.approx(alone, rel=1e-5)
 
 
@@ -163,8 +166,9 @@ def test_a_bag_that_is_read_in_parallel_begins_afresh_where_it_would_anyway() ->
             return network.score(inputs, targets, state)
 
     ids = np.random.default_rng(1).integers(0, 11, 9001).astype(np.uint8)
-    found = score_carried(Counting(), ids, streams=8)
-    assert found.nats == pytest.approx(score_carried(network, ids, streams=1).nats, rel=1e-6)
+    text = ContiguousText(ids)
+    found = score_carried(Counting(), text, streams=8)
+    assert found.nats == pytest.approx(score_carried(network, text, streams=1).nats, rel=1e-6)
     assert read < 1.2 * len(ids)  # and not once for each stream
 
 
@@ -192,8 +196,9 @@ def test_windows_are_read_from_the_zero_state(length: int) -> None:
     config = config_of("lstm", 5)
     ids = np.random.default_rng(3).integers(0, 11, length).astype(np.uint8)
     scorer = NumpyNetwork(config, random_checkpoint(config, scale=0.3).weights)
-    score = score_windows(scorer, ids, window=20, streams=3)
-    apart = [score_carried(scorer, ids[i : i + 21], 1) for i in range(0, length - 1, 20)]
+    score = score_windows(scorer, ContiguousText(ids), window=20, streams=3)
+    parts = [ContiguousText(ids[i : i + 21]) for i in range(0, length - 1, 20)]
+    apart = [score_carried(scorer, part, 1) for part in parts]
     assert score.characters == length - 1 == sum(part.characters for part in apart)
     assert score.nats == pytest.approx(sum(part.nats for part in apart), rel=1e-6)
 
@@ -202,11 +207,12 @@ def test_the_estimate_is_close_to_the_exact_score_and_reads_what_it_was_told_to(
     config = config_of("gru", 5)
     ids = np.random.default_rng(1).integers(0, 11, 40_000).astype(np.uint8)
     network = NativeNetwork(config, random_checkpoint(config).weights)
-    exact = score_carried(network, ids)
-    estimate = score_sampled(network, ids, 6400)
+    text = ContiguousText(ids)
+    exact = score_carried(network, text)
+    estimate = score_sampled(network, text, 6400)
     assert estimate.characters == 6400
     assert estimate.nats_per_char == pytest.approx(exact.nats_per_char, rel=0.05)
-    assert score_sampled(network, ids, 39_000) == exact
+    assert score_sampled(network, text, 39_000) == exact
 
 
 def test_threads_that_do_not_pay_are_given_up_and_tried_again(

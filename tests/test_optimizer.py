@@ -6,19 +6,23 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from charrnn.plan.optimizers import OptimizerConfig
+from charrnn.plan.optimizers import OPTIMIZERS, OptimizerConfig
+from charrnn.training.learning_rate import Schedule, learning_rate
 from charrnn.training.optimizer import (
+    OPTIMIZER_CLASSES,
     SGD,
     AdamW,
     Optimizer,
     RMSprop,
-    Schedule,
-    learning_rate,
     make_optimizer,
 )
 
 SHAPES = ((3, 4), (5,), (37, 19))
 Numbers = NDArray[np.float64]
+
+
+def test_every_optimizer_that_can_be_named_has_a_class_and_every_class_a_name() -> None:
+    assert OPTIMIZER_CLASSES.keys() == OPTIMIZERS.keys()
 
 
 @pytest.mark.parametrize("native_threads", [0, 1, 3])

@@ -6,16 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import charrnn
 from charrnn.corpus.encoded import EncodedCorpus
-from charrnn.corpus.records import NOT_COUNTED, Records, shuffled_records
+from charrnn.corpus.records import Records, shuffled_records
 from charrnn.corpus.split_config import SplitConfig
 from charrnn.corpus.vocabulary import Vocabulary
-from charrnn.corpus.windows import RecordWindows, make_windows
+from charrnn.corpus.windows import NOT_COUNTED, TrainingWindows
 from charrnn.errors import CorpusError, UsageError
 from charrnn.inference.native_network import NativeNetwork
 from charrnn.inference.numpy_network import NumpyNetwork
@@ -96,7 +95,7 @@ def test_a_single_line_cannot_be_split() -> None:
 
 
 def read_back(
-    windows: RecordWindows, vocabulary: Vocabulary, count: int
+    windows: TrainingWindows, vocabulary: Vocabulary, count: int
 ) -> tuple[list[str], list[str]]:
     """What `count` windows read and predict in each stream, cut where streams begin afresh."""
     read: list[str] = []
@@ -120,8 +119,7 @@ def read_back(
 def test_an_epoch_reads_every_record_from_a_newline_on(batch_size: int, seq_len: int) -> None:
     corpus = corpus_of()
     records = records_of(corpus.split("train"))
-    windows = make_windows(records, batch_size, seq_len, seed=3)
-    assert isinstance(windows, RecordWindows)
+    windows = records.training_windows(batch_size, seq_len, seed=3)
     orders = []
     for _ in range(2):
         windows.position = 0
@@ -133,17 +131,6 @@ def test_an_epoch_reads_every_record_from_a_newline_on(batch_size: int, seq_len:
         assert read == ["\n" + line[:-1] for line in predicted]
         orders.append(predicted)
     assert batch_size == 50 or orders[0] != orders[1]
-
-
-def test_position_and_epoch_are_the_whole_state_of_record_windows() -> None:
-    records = records_of(corpus_of().split("train"))
-    one, other = (make_windows(records, 4, 3, seed=3) for _ in range(2))
-    for _ in range(50):
-        one.next()
-    other.position, other.epoch = one.position, one.epoch
-    for _ in range(50):
-        assert np.array_equal(one.next().targets, other.next().targets)
-    assert (one.position, one.epoch) == (other.position, other.epoch)
 
 
 def model_of(vocabulary: Vocabulary, seed: int = 1) -> NumpyNetwork:
@@ -175,8 +162,8 @@ def test_the_score_is_the_sum_of_each_records_own(streams: int) -> None:
     some = score_sampled(network, records, 60, streams=streams)
     count = int(np.searchsorted(records.lengths.cumsum(), 60))
     assert some.nats == pytest.approx(sum(expected[:count]), rel=1e-5)
-    assert len(records[: 10**9]) == len(records)
-    assert len(records[:0].starts) == 1
+    assert len(records.first(10**9)) == len(records)
+    assert len(records.first(0).starts) == 1
 
 
 def test_training_learns_from_each_record_as_if_alone() -> None:
@@ -187,7 +174,7 @@ def test_training_learns_from_each_record_as_if_alone() -> None:
     step = StepConfig(batch_size=6, seq_len=64)
     trainer = Trainer(records, model, OptimizerConfig(), step, total_steps=9)
     weights = trainer.model.weights()
-    window = make_windows(records, 6, 64, seed=0).next()
+    window = records.training_windows(6, 64, seed=0).next()
     predicted = [
         corpus.vocabulary.decode(column[column != NOT_COUNTED]) for column in window.targets.T
     ]
@@ -204,22 +191,21 @@ def test_a_long_record_carries_its_state_and_the_next_begins_afresh() -> None:
     corpus = corpus_of("abcdefghij" * 3 + "\n" + "jihgfedcba" * 3 + "\n" + "b\na\n" * 3)
     records = shuffled_records(corpus.ids, corpus.vocabulary)
     model = ModelConfig(len(corpus.vocabulary), "rnn", 1, 13, 5, dropout=0.0)
-    step = StepConfig(batch_size=2, seq_len=8, reset_prob=1.0)
-    trainer = Trainer(records, model, OptimizerConfig(), step, total_steps=9)
-    begun: list[tuple[bool, bool]] = []
-    begin = trainer._begin
-
-    def watched(window: Any) -> Any:
-        state = begin(window)
-        begun.append((window.fresh, not any(bool(part.any()) for part in state)))
-        return state
-
-    trainer._begin = watched  # type: ignore[method-assign]
-    for _ in range(14):
+    config = StepConfig(batch_size=2, seq_len=8, reset_prob=1.0)
+    trainer = Trainer(records, model, OptimizerConfig(), config, total_steps=9)
+    windows = records.training_windows(2, 8, seed=0)
+    fresh = []
+    for step in range(14):
+        window = windows.next()
+        network = NumpyNetwork(model, trainer.model.weights())
+        zeros, carried = network.initial_state(2), (trainer.state()[1]["carried.0"],)
         trainer.step()
-    assert all(fresh == empty for fresh, empty in begun)
-    assert {fresh for fresh, _ in begun} == {True, False}
-    torch.manual_seed(0)
+        from_zeros, from_carried = (network.read(window.inputs, at)[0] for at in (zeros, carried))
+        after = trainer.state()[1]["carried.0"]
+        np.testing.assert_allclose(after, from_zeros if window.fresh else from_carried, atol=1e-5)
+        assert step == 0 or np.abs(from_zeros - from_carried).max() > 1e-3
+        fresh.append(window.fresh)
+    assert set(fresh) == {True, False}
 
 
 @pytest.mark.parametrize("maker", [NumpyNetwork, NativeNetwork])

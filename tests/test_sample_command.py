@@ -151,7 +151,7 @@ def test_the_state_of_another_model_is_refused(cli: Run, prose: str, model_file:
     assert done.stderr.count(b"\n") == 1
     model = "checkpoints/letters/model.safetensors"
     done = cli("sample", "letters", "--load-state", model)
-    assert b"holds 'charrnn-model', not a state" in done.stderr
+    assert b"is not a saved state, which `charrnn sample --save-state` writes" in done.stderr
 
 
 def test_a_prompt_goes_on_with_what_is_typed(cli: Run, prose: str) -> None:

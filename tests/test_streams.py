@@ -6,9 +6,9 @@ import pytest
 
 import charrnn
 from charrnn.corpus.encoded import EncodedCorpus
+from charrnn.corpus.split import Split
 from charrnn.corpus.split_config import SplitConfig
 from charrnn.corpus.streams import Streams
-from charrnn.corpus.windows import StreamWindows, make_windows
 from charrnn.errors import CorpusError, UsageError
 from charrnn.inference.numpy_network import NumpyNetwork
 from charrnn.inference.scoring import evaluate, score_sampled
@@ -24,13 +24,12 @@ def corpus(text: str = ALPHABET, **changes: float) -> EncodedCorpus:
     return EncodedCorpus.from_text(text, "abc", replace(config, **changes))
 
 
-def windows_of(split: object) -> list[tuple[list[list[int]], list[list[int]]]]:
+def windows_of(split: Split) -> list[tuple[list[list[int]], list[list[int]]]]:
     """Every window of one epoch as (inputs, targets), a list for each stream."""
-    assert isinstance(split, Streams)
-    windows = StreamWindows(split, 2)
-    found = [windows.next() for _ in range(windows.per_epoch)]
+    windows = split.training_windows(3, 2, seed=0)
+    epoch = [windows.next() for _ in range(windows.per_epoch)]
     assert (windows.epoch, windows.position) == (1, 0)
-    return [(window.inputs.T.tolist(), window.targets.T.tolist()) for window in found]
+    return [(window.inputs.T.tolist(), window.targets.T.tolist()) for window in epoch]
 
 
 def test_each_stream_is_cut_as_char_rnn_cuts_it() -> None:
@@ -64,7 +63,7 @@ def test_the_windows_of_its_own_corpus_are_shared_out_as_char_rnn_says() -> None
 
 
 def test_streams_begin_again_where_they_began_and_are_never_fresh() -> None:
-    windows = make_windows(corpus().split("train"), 3, 2, seed=0)
+    windows = corpus().split("train").training_windows(3, 2, seed=0)
     two_epochs = [windows.next() for _ in range(8)]
     assert not any(window.fresh for window in two_epochs)
     for first, second in zip(two_epochs[:4], two_epochs[4:], strict=True):

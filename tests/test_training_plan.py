@@ -1,6 +1,8 @@
+import json
 import math
 import shlex
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from charrnn.corpus.split_config import SplitConfig
 from charrnn.corpus.text_config import TextConfig
 from charrnn.errors import RunError, UsageError
 from charrnn.model.config import ModelConfig
-from charrnn.plan.plan import CorpusPlan, Plan
+from charrnn.plan.plan import CorpusPlan, InitialModel, Plan
 from charrnn.plan.recipe import MAX_EPOCHS, choose_dropout
 from charrnn.plan.request import TrainingRequest, training_options
 from charrnn.training import calibration
@@ -80,15 +82,66 @@ def test_options_out_of_range_are_usage_errors(options: dict[str, Any], message:
         TrainingRequest(**options)
 
 
-def test_a_plan_survives_json() -> None:
+def test_a_plan_survives_the_round_trip(tmp_path: Path) -> None:
+    plan, _ = planned(steps=7, exclude=("*.log", "old"), clip_value=0.5)
+    plan = replace(plan, init=InitialModel("old", "/old/model.safetensors", "0" * 64))
+    plan.write(tmp_path / "plan.json")
+    assert Plan.read(tmp_path / "plan.json") == plan
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "Expecting value"),
+        ("[]", "not a JSON object"),
+        ("{}", "'corpus' is missing"),
+        ('{"corpus": 3}', "'corpus' is 3, not an object"),
+        ("[" * 99_999, "recursion"),
+        (
+            '{"format": "charrnn-model", "format_version": 1}',
+            "not a plan: its format is 'charrnn-model' version 1",
+        ),
+    ],
+)
+def test_what_is_no_plan_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(text)
+    with pytest.raises(RunError, match=rf"plan\.json' is .*{message}"):
+        Plan.read(path)
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "value", "message"),
+    [
+        ("model", "hidden_size", "many", "'hidden_size' is 'many', not int"),
+        ("model", "cell", "elman", "'cell' is 'elman', not one of rnn, gru"),
+        ("model", "hidden_size", 0, "--hidden-size 0"),
+        ("optimizer", "lr", None, "'lr' is None, not float"),
+        ("step", "batch_size", 2.5, r"'batch_size' is 2\.5, not int"),
+        ("run", "save_every", "soon", "--save-every soon"),
+        ("corpus", "arguments", "text", "'arguments' is 'text'"),
+    ],
+)
+def test_a_damaged_value_of_a_plan_is_named(
+    section: str, name: str, value: Any, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "plan.json"
+    planned(steps=7)[0].write(path)
+    values = json.loads(path.read_text())
+    values[section][name] = value
+    path.write_text(json.dumps(values))
+    with pytest.raises(RunError, match=message):
+        Plan.read(path)
+
+
+def test_entries_that_a_later_charrnn_adds_to_a_plan_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
     plan, _ = planned(steps=7)
-    assert Plan.from_json(plan.to_json()) == plan
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"corpus": 3}', "[" * 99_999])
-def test_a_damaged_plan_is_refused(text: str) -> None:
-    with pytest.raises(RunError, match=r"plan\.json cannot be read"):
-        Plan.from_json(text)
+    plan.write(path)
+    values = json.loads(path.read_text())
+    values["mood"] = values["step"]["mood"] = "good"
+    path.write_text(json.dumps(values))
+    assert Plan.read(path) == plan
 
 
 def test_the_command_says_everything_that_was_decided() -> None:
@@ -106,7 +159,8 @@ def test_the_command_says_everything_that_was_decided() -> None:
         "include",
         "exclude",
     }
-    without_meaning = {"lr_decay_after", "alpha", "momentum"}
+    without_meaning = {option.name for option in training_options() if option.option.only_with}
+    assert {"lr_decay_after", "alpha", "momentum"} <= without_meaning
     told_in_steps = {"budget", "epochs"}
     declared = {option.name for option in training_options()} - {"as_bytes"}
     assert names == declared - told_in_steps - not_asked_for - without_meaning

@@ -30,6 +30,13 @@ def test_bytes_survive_the_round_trip(data: bytes) -> None:
     assert vocabulary.decode_bytes(vocabulary.encode(data)) == data
 
 
+def test_ids_in_the_smallest_type_decode_where_every_byte_is_a_symbol() -> None:
+    """A file of ids has them as uint8, in which the unknown id 256 has no place."""
+    data = bytes(range(256))
+    ids = np.arange(256, dtype=np.uint8)
+    assert Vocabulary.from_text(data).decode_bytes(ids) == data
+
+
 def test_ids_take_the_smallest_type_that_also_holds_the_unknown_id() -> None:
     for size, dtype in ((255, np.uint8), (256, np.uint16), (70000, np.uint32)):
         vocabulary = Vocabulary("".join(map(chr, range(0x10000, 0x10000 + size))))

@@ -30,7 +30,7 @@ def list_runs(as_json: JsonOption = False, color: ColorOption = Color.AUTO) -> N
 
 def _read_models() -> list["Model"]:
     """The model of every run, the newest first; a file that cannot be read is named on stderr."""
-    from charrnn.errors import CheckpointError
+    from charrnn.errors import CheckpointError, NewerFormatError
     from charrnn.files import run_folder
     from charrnn.model import checkpoint
     from charrnn.sampling.trained_model import Model
@@ -39,7 +39,7 @@ def _read_models() -> list["Model"]:
     for folder in run_folder.list_runs():
         try:
             models.append(Model(folder.model, checkpoint.read(folder.model)))
-        except CheckpointError as error:
+        except (CheckpointError, NewerFormatError) as error:
             print(f"charrnn: {error}", file=sys.stderr)
     return models
 

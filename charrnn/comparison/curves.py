@@ -9,7 +9,6 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from charrnn.errors import RunError
 from charrnn.files.run_folder import RunFolder
 from charrnn.plan.plan import Plan
 from charrnn.runs.events import EvalReport, RolledBack, StepReport
@@ -93,12 +92,10 @@ def read_learning_curve(folder: RunFolder, name: str) -> LearningCurve:
     """The learning curve of the run in `folder`, called `name`, as far as the run has come.
 
     Where the text is made of records, whose lengths differ, each step counts as a full window of
-    every stream. Raises RunError if a file of the run cannot be read.
+    every stream. Raises RunError if a file of the run cannot be read, NewerFormatError if a later
+    charrnn wrote it.
     """
-    try:
-        plan = Plan.from_json(folder.plan.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RunError(f"the run in {str(folder.path)!r} has no plan that can be read") from error
+    plan = Plan.read(folder.plan)
     step_chars = plan.step.batch_size * plan.step.seq_len
     reports = Metrics(folder.metrics).read()
     evaluations = [report for report in reports if isinstance(report, EvalReport)]

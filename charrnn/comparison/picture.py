@@ -49,7 +49,7 @@ def check_picture_path(path: Path) -> None:
 def write_picture(curves: Sequence[LearningCurve], title: str, path: Path) -> None:
     """Draw the curves and write them to `path`, whole or not at all, in the format of its ending.
 
-    Raises the CharRNNError of files.atomic.write_atomically if the file cannot be written.
+    Raises OutputError if the file cannot be written.
     """
     picture = io.BytesIO()
     make_figure(curves, title).savefig(picture, format=path.suffix[1:])

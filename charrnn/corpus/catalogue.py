@@ -1,4 +1,4 @@
-"""The classic corpora whose licence is clear: where they are, and how to know them again."""
+"""The classic corpora whose licence is clear: their addresses, sizes and checksums."""
 
 from dataclasses import dataclass
 
@@ -8,44 +8,50 @@ class CorpusFile:
     """One text of a corpus."""
 
     url: str
+    """Where the text, or the zip file that holds it, is fetched from."""
     name: str
-    """What it is called in the corpora folder."""
+    """Name of the text's file in the corpora folder."""
     size: int
-    """Bytes of the text."""
+    """Size of the text in bytes."""
     sha256: str
-    """Of the text, in hex."""
+    """SHA-256 of the text, in hex."""
     archive_size: int | None = None
-    """Bytes to download, where the text is the one member of a zip file."""
+    """Size in bytes of the zip file whose only member is the text; None: the text itself is
+    fetched."""
     archive_sha256: str | None = None
-    """Of the zip file."""
+    """SHA-256 of that zip file, in hex."""
 
     @property
     def download_size(self) -> int:
-        """Bytes to download."""
+        """Bytes that are fetched."""
         return self.size if self.archive_size is None else self.archive_size
 
 
 @dataclass(frozen=True)
 class CatalogueEntry:
-    """One corpus."""
+    """One corpus of the catalogue."""
 
     name: str
+    """What commands call the corpus."""
     about: str
+    """What the corpus is, in a few words."""
     licence: str
+    """Name of the corpus's licence."""
     split: str
-    """How the literature divides it: train / validation / test."""
+    """How the literature divides the corpus: train / validation / test."""
     files: tuple[CorpusFile, ...]
-    """One text; or several, which then lie in a folder of the corpus' name."""
+    """The texts; several of them lie in a folder of the corpus's name."""
     aliases: tuple[str, ...] = ()
+    """Other names that commands take for the corpus."""
 
     @property
     def size(self) -> int:
-        """Bytes of all texts."""
+        """Size of all texts in bytes."""
         return sum(file.size for file in self.files)
 
     @property
     def download_size(self) -> int:
-        """Bytes to download."""
+        """Bytes that are fetched for all texts."""
         return sum(file.download_size for file in self.files)
 
 
@@ -179,7 +185,7 @@ CATALOGUE = (
 
 
 def find_entry(name: str) -> CatalogueEntry | None:
-    """The corpus called `name`."""
+    """The corpus that is called `name`, or has it as an alias; None if there is none."""
     for entry in CATALOGUE:
         if name in (entry.name, *entry.aliases):
             return entry

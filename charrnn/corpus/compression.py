@@ -10,16 +10,20 @@ from typing import Any, BinaryIO, cast
 from charrnn.errors import CorpusError
 
 COMPRESSED = {".gz": "gzip", ".xz": "xz", ".zst": "zstd"}
+"""Kinds of compression by the end of a file's name."""
 
 
 def compression(name: str) -> str | None:
-    """How a file is compressed, by the end of its name; None if it is not."""
+    """How the file called `name` is compressed, by the end of its name; None: it is not."""
     return COMPRESSED.get(PurePath(name).suffix)
 
 
 @contextmanager
 def decompressed(file: BinaryIO, name: str) -> Iterator[BinaryIO]:
-    """The bytes within `file`. Raises CorpusError if they are damaged, also while being read."""
+    """The bytes that `file`, called `name`, holds; as they are if it is not compressed.
+
+    Raises CorpusError, also later, while they are read, if the compressed file is damaged.
+    """
     kind = compression(name)
     if kind is None:
         yield file
@@ -46,7 +50,10 @@ def decompressed(file: BinaryIO, name: str) -> Iterator[BinaryIO]:
 
 
 def zstd_module(name: str) -> Any:
-    """The standard library's module, from Python 3.14 on, or its backport."""
+    """Python's module for .zst files, or before Python 3.14 its backport.
+
+    Raises CorpusError if the backport, which the file called `name` needs, is not installed.
+    """
     module = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
     try:
         return importlib.import_module(module)

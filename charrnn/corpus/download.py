@@ -1,8 +1,9 @@
 """Corpora from the network: resumed, verified, and never there by half.
 
-A file grows as .NAME.part beside its place. What is there already is asked for no more. Only when
-its size and its SHA-256 are those of the catalogue is it renamed into place; and several files of
-one corpus only together.
+A file grows as .NAME.part beside its place. Other files of charrnn are begun anew after a failure
+(files/atomic.py); this one stays and grows on, because what has come already need not be fetched
+again. Only when its size and its SHA-256 are those of the catalogue is it renamed into place; and
+several files of one corpus only together.
 """
 
 import hashlib
@@ -21,16 +22,18 @@ from charrnn.corpus.cache import default_cache
 from charrnn.corpus.catalogue import CatalogueEntry, CorpusFile
 from charrnn.corpus.progress import Meter, Note, Report
 from charrnn.errors import CorpusError
+from charrnn.files.atomic import UNFINISHED, output_errors
 from charrnn.files.lock import held
 
 MIRROR_VARIABLE = "CHARRNN_CORPUS_MIRROR"
+"""The environment variable with the address of a server that has the corpora, too."""
 TIMEOUT_S = 30.0
-"""A server that is silent for so long has stalled."""
+"""A server that sends nothing for this long has stalled."""
 ATTEMPTS = 4
 """Connections to try in one command; each goes on where the last one ended."""
 _CHUNK = 1 << 16
-_PART = 206
-_NOTHING_THERE = 416
+_PART = 206  # HTTP: Partial Content
+_NOTHING_THERE = 416  # HTTP: Range Not Satisfiable
 
 
 class _Interrupted(Exception):  # noqa: N818
@@ -38,7 +41,7 @@ class _Interrupted(Exception):  # noqa: N818
 
 
 def place_of(entry: CatalogueEntry, folder: Path) -> Path:
-    """The file or folder that a corpus is kept as."""
+    """The file of a corpus's one text, or the folder of its texts, below `folder`."""
     return folder / (entry.files[0].name if len(entry.files) == 1 else entry.name)
 
 
@@ -46,26 +49,24 @@ def download(entry: CatalogueEntry, folder: Path, report: Report) -> Path:
     """Fetch a corpus into `folder`, unless it is there, and return its place.
 
     Raises CorpusError if it cannot be had whole; what has come so far is kept for the next time.
+    Raises OutputError if it cannot be written.
     """
     place = place_of(entry, folder)
     if place.exists():
         return place
-    try:
-        waiting = Note("waiting for another charrnn that is fetching a corpus")
-        with held(_lock_path(), lambda: report(waiting)):
-            if not place.exists():
-                _fetch_all(entry, place, report)
-    except OSError as error:
-        raise CorpusError(f"cannot write {str(place)!r}: {error.strerror or error}") from error
+    waiting = Note("waiting for another charrnn that is fetching a corpus")
+    with output_errors(place), held(_lock_path(), lambda: report(waiting)):
+        if not place.exists():
+            _fetch_all(entry, place, report)
     return place
 
 
 def _fetch_all(entry: CatalogueEntry, place: Path, report: Report) -> None:
-    """Fetch the one text, or all of them into a hidden folder that is then renamed."""
+    """Fetch the one text, or all texts into a hidden folder that is then renamed to `place`."""
     if len(entry.files) == 1:
         _announce_and_fetch(entry, entry.files[0], place, place.name, report)
         return
-    building = place.with_name(f".{place.name}.part")
+    building = place.with_name(f".{place.name}{UNFINISHED}")
     for file in entry.files:
         path = building / file.name
         if not path.exists():
@@ -76,6 +77,7 @@ def _fetch_all(entry: CatalogueEntry, place: Path, report: Report) -> None:
 def _announce_and_fetch(
     entry: CatalogueEntry, file: CorpusFile, path: Path, mirrored: str, report: Report
 ) -> None:
+    """Fetch a text to `path`; `mirrored` is what a mirror calls it."""
     address = _address(file, mirrored)
     size = f"{file.download_size / 1e6:,.1f} MB"
     report(Note(f"fetching {entry.name} ({size}, {entry.licence}) from {address} into {path}"))
@@ -89,7 +91,11 @@ def _lock_path() -> Path:
 
 
 def _address(file: CorpusFile, mirrored: str) -> str:
-    """The catalogue's own, or that below the mirror; an archive is called there as it is here."""
+    """The address to fetch from: the catalogue's, or that below the mirror, if there is one.
+
+    A mirror calls a text `mirrored`, and a zip file as the catalogue's address does. Raises
+    CorpusError if the mirror's address is none.
+    """
     mirror = os.environ.get(MIRROR_VARIABLE)
     if not mirror:
         return file.url
@@ -100,13 +106,13 @@ def _address(file: CorpusFile, mirrored: str) -> str:
 
 
 def _fetch(file: CorpusFile, address: str, path: Path, report: Report) -> None:
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}{UNFINISHED}")
     if file.archive_sha256 is None:
         _transfer(address, part, file.size, report)
         _verify(part, file.size, file.sha256, address, report)
         part.replace(path)
         return
-    archive = path.with_name(f".{path.name}.zip.part")
+    archive = path.with_name(f".{path.name}.zip{UNFINISHED}")
     _transfer(address, archive, file.download_size, report)
     _verify(archive, file.download_size, file.archive_sha256, address, report)
     try:
@@ -149,7 +155,7 @@ def _one_connection(address: str, part: Path, size: int, report: Report) -> None
         before = 0
     response, before = _open(address, before)
     with response:
-        meter = Meter(f"fetching {part.name[1:].removesuffix('.part')}", size, report, before)
+        meter = Meter(f"fetching {part.name[1:].removesuffix(UNFINISHED)}", size, report, before)
         part.parent.mkdir(parents=True, exist_ok=True)
         with part.open("ab" if before else "wb") as file:
             for data in _received(response):
@@ -169,7 +175,7 @@ def _one_connection(address: str, part: Path, size: int, report: Report) -> None
 
 
 def _open(address: str, offset: int) -> tuple[HTTPResponse, int]:
-    """Ask for the bytes from `offset` on; return the response and where it really begins."""
+    """Ask for the bytes from `offset` on; return the response and the offset where it begins."""
     request = urllib.request.Request(address, headers={"Accept-Encoding": "identity"})
     if offset:
         request.add_header("Range", f"bytes={offset}-")
@@ -198,7 +204,7 @@ def _received(response: HTTPResponse) -> Iterator[bytes]:
 
 @contextmanager
 def _interruptions() -> Iterator[None]:
-    """What can go wrong on a network, as one exception."""
+    """Whatever goes wrong on a network becomes an _Interrupted that says it in a few words."""
     try:
         yield
     except urllib.error.HTTPError as error:
@@ -227,11 +233,11 @@ def _verify(part: Path, size: int, sha256: str, address: str, report: Report) ->
             meter.advance(len(data))
         os.fsync(file.fileno())  # it is about to be renamed into place
     meter.finish()
-    found = part.stat().st_size
-    if found != size or digest.hexdigest() != sha256:
+    received = part.stat().st_size
+    if received != size or digest.hexdigest() != sha256:
         part.unlink()
         raise CorpusError(
-            f"{address} is not the text it should be: {found:,} bytes with SHA-256 "
+            f"{address} is not the text it should be: {received:,} bytes with SHA-256 "
             f"{digest.hexdigest()[:16]}..., not {size:,} with {sha256[:16]}...; it was removed"
         )
 

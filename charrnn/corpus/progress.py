@@ -1,4 +1,4 @@
-"""What reading a text tells while it takes its time, as frozen records. Nothing here prints."""
+"""Events that tell how far the reading of a text has come. Nothing here prints them."""
 
 import time
 from collections.abc import Callable
@@ -8,40 +8,44 @@ from typing import TypeAlias
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a task over bytes has come."""
+    """How far one task over the bytes of a text has come."""
 
     task: str
     """What is being done, such as `counting`."""
     done: int
-    """Bytes so far, in this session."""
+    """How many bytes are done since the task began."""
     before: int
-    """Bytes that were done already: of an interrupted download."""
+    """How many bytes were done when the task began, by a download that was interrupted."""
     total: int | None
-    """Bytes altogether; None where nobody knows."""
+    """How many bytes there are altogether; None where nobody knows."""
     elapsed_s: float
+    """Seconds since the task began."""
     finished: bool
+    """Whether the task is over."""
 
 
 @dataclass(frozen=True)
 class Note:
-    """A word to the user, at once."""
+    """A sentence that the user should read at once."""
 
     text: str
 
 
 PATIENCE_S = 1.0
-"""A task that takes less is not worth a word."""
+"""Seconds that a task may take without an event."""
 CADENCE_S = 0.1
+"""Seconds between two events of one task, at least."""
 
 Report: TypeAlias = Callable[[Progress | Note], None]
+"""Who is told: called with every event."""
 
 
-def silent(event: Progress | Note) -> None:
-    """A Report that tells nobody."""
+def silent(event: object) -> None:
+    """A `Report` that ignores every event."""
 
 
 class Meter:
-    """Counts the bytes of one task, and reports them if it takes longer than a moment."""
+    """Counts the bytes of one task, and reports them if it takes longer than PATIENCE_S."""
 
     def __init__(self, task: str, total: int | None, report: Report, before: int = 0) -> None:
         self._task = task
@@ -53,7 +57,7 @@ class Meter:
         self._reported = self._started + PATIENCE_S - CADENCE_S
 
     def advance(self, count: int) -> None:
-        """`count` more bytes are done."""
+        """Add `count` bytes to those that are done."""
         self._done += count
         now = time.monotonic()
         if now - self._reported > CADENCE_S:
@@ -61,7 +65,7 @@ class Meter:
             self._tell(now, finished=False)
 
     def finish(self) -> None:
-        """The task is over, however many bytes it was."""
+        """End the task, however many bytes are done."""
         now = time.monotonic()
         if now - self._started > PATIENCE_S:
             self._tell(now, finished=True)

@@ -21,19 +21,21 @@ from charrnn.corpus.symbols import Encoder, SymbolCounts
 from charrnn.corpus.text import is_wanted, read_text
 from charrnn.corpus.text_config import TextConfig
 from charrnn.corpus.vocabulary import Ids, Vocabulary
-from charrnn.errors import CorpusError
+from charrnn.errors import CorpusError, OutputError
 
 MTIME_STEP_NS = 100_000_000
-"""File systems' clocks tick: a file changed less than this ago may change again, unnoticed."""
-_SPOOL_CHUNK = 1 << 20
-_SHOWN = 5
+"""Step of file systems' clocks in ns: a file that was changed less than this before it was read may
+change again and keep its modification time."""
+_SPOOL_CHUNK = 1 << 20  # bytes copied at a time
+_SHOWN = 5  # names of files in a note
 
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What reading the sources gave."""
+    """A text that has been read."""
 
     text: EncodedText
+    """The text as ids."""
     notes: tuple[str, ...]
     """What the user should know: files that were passed over."""
 
@@ -46,10 +48,10 @@ def read_sources(
     stdin: BinaryIO | None = None,
     cache: Cache | None = None,
 ) -> Reading:
-    """The text of `sources`, in order, as ids on the disk: from the cache if it is there.
+    """The text of `sources`, one after another, as ids on the disk: the cache's, if it has them.
 
     Raises CorpusError for what cannot be read, is not text (naming the place), changes meanwhile or
-    holds nothing, and where there is no room for the ids.
+    holds nothing, and OutputError where there is no room for the ids.
     """
     cache = cache or default_cache()
     with ExitStack() as spools:
@@ -68,7 +70,10 @@ def read_sources(
 
 
 def _is_stable(listing: Listing) -> bool:
-    """Whether a status tells files apart: not that of a pipe or of a file made up as it is read."""
+    """Whether the files' status tells when they change.
+
+    That of a pipe does not, nor that of a file whose text the system makes up as it is read.
+    """
     return not any(
         file.handle is not None or (file.size == 0 and file.wanted == "always")
         for file in listing.files
@@ -112,7 +117,7 @@ def _meter(task: str, files: Sequence[TextFile], report: Report) -> Meter:
 def _wanted(
     listing: Listing, config: TextConfig, report: Report
 ) -> tuple[list[TextFile], list[str]]:
-    """The files to read, and the names of those passed over, where the user should know."""
+    """(the files to read, the names of those passed over that the user should know of)."""
     to_look_at = [file for file in listing.files if file.wanted != "always"]
     meter = _meter("looking for text", to_look_at, report)
     files, passed_over = [], list(listing.passed_over)
@@ -164,7 +169,10 @@ def _latest_change(files: Sequence[TextFile]) -> int:
 def _spooled(
     source: Source, stdin: BinaryIO | None, spools: ExitStack, cache: Cache, report: Report
 ) -> TextFile:
-    """Put what can be read only once into a file that vanishes with the last use of it."""
+    """Copy a source that can be read only once into a file, which vanishes when `spools` ends.
+
+    Raises CorpusError if the source cannot be read, OutputError if there is no room.
+    """
     name = "stdin" if source.kind == "stdin" else str(source.path)
     if source.kind == "stdin" and stdin is None and sys.stdin is None:
         raise CorpusError("stdin is closed: there is nothing to read")
@@ -178,7 +186,7 @@ def _spooled(
             meter.advance(len(data))
         spool.flush()
     except OSError as error:
-        raise CorpusError(
+        raise OutputError(
             f"cannot put {name} into {str(cache.folder)!r}: {error.strerror or error}; "
             f"${VARIABLE} puts the cache elsewhere"
         ) from error

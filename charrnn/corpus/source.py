@@ -1,6 +1,6 @@
 """Where text comes from: files, folders, globs, stdin (`-`), and the standard library's source.
 
-Here names are turned into files, in an order that is always the same; nothing is read yet.
+The names that a user gives become files, in an order that is always the same; no text is read yet.
 """
 
 import glob
@@ -16,18 +16,21 @@ from typing import BinaryIO, Literal
 from charrnn.errors import CorpusError
 
 STDIN = "-"
+"""What the standard input is called."""
 STDLIB = "stdlib"
+"""What the source of Python's standard library is called."""
 CORPORA = Path("corpora")
+"""The folder, in the current one, where texts are looked for and fetched into."""
 _NOT_LIBRARY = {"test", "tests", "idle_test", "encodings", "site-packages", "dist-packages"}
 
 
 @dataclass(frozen=True)
 class Source:
-    """One readable place, as the user named it."""
+    """One place that text is read from, as the user named it."""
 
     kind: Literal["file", "folder", "glob", "pipe", "stdin", "stdlib"]
     path: Path
-    """The file, folder or pattern; for stdin the path is `-`."""
+    """Path of the file, folder or pipe, or the pattern; for stdin `-`."""
 
     @property
     def stem(self) -> str:
@@ -52,31 +55,34 @@ class TextFile:
 
     path: Path
     name: str
-    """As messages call it."""
+    """What messages call the file."""
     status: tuple[int, int, int, int]
-    """(device, inode, size in bytes, mtime_ns) when it was found."""
+    """(device, inode, size in bytes, modification time in ns) when the file was found."""
     wanted: Literal["always", "if text", "if ascii"] = "always"
-    """A file that was named must be text; one that was found in a folder may be passed over."""
+    """When the file is read: always, as one that was named, which must be text; or only if it turns
+    out to be text, or ASCII text, as one that was found in a folder."""
     handle: BinaryIO | None = None
-    """Where the bytes are if `path` cannot be opened a second time."""
+    """The open file that holds the bytes if `path` cannot be opened a second time."""
 
     @property
     def size(self) -> int:
-        """Bytes on the disk."""
+        """Size of the file on the disk in bytes."""
         return self.status[2]
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What there is to read, in order."""
+    """The files that there are to read."""
 
     files: tuple[TextFile, ...]
+    """The files in the order in which they are read."""
     passed_over: tuple[str, ...]
-    """What a folder holds that is neither file nor folder: pipes, sockets, links to folders."""
+    """Names of what a folder holds that is neither file nor folder: pipes, sockets, links to
+    folders."""
 
 
 def find(argument: str) -> Source | None:
-    """What `argument` names, or None if there is no such thing.
+    """The source that `argument` names, or None if there is no such thing.
 
     A path is tried first, then the same name in `corpora/`, with and without `.txt`, then
     `stdlib`, then a pattern such as `notes/*.txt`.
@@ -106,7 +112,7 @@ def find(argument: str) -> Source | None:
 
 
 def locate(argument: str) -> Source:
-    """Find what `argument` names; raise CorpusError if there is no such thing."""
+    """The source that `argument` names; raises CorpusError if there is no such thing."""
     source = find(argument)
     if source is not None:
         return source
@@ -121,7 +127,7 @@ def locate(argument: str) -> Source:
 
 def name_of(sources: Sequence[Source]) -> str:
     """A short name for the text of `sources` together."""
-    stems = [one.stem for one in sources]
+    stems = [source.stem for source in sources]
     return ", ".join(stems) if len(stems) < 4 else f"{stems[0]} and {len(stems) - 1} more"
 
 
@@ -134,8 +140,8 @@ def list_files(
     """The files of `sources` in order; those below a folder sorted by path.
 
     Hidden files are left out, and so is what does not match `include` or matches `exclude`:
-    patterns for a name or for a path within the folder. `spool` makes a file of what can be read
-    only once. Raises CorpusError for what cannot be looked at.
+    patterns for a name or for a path within the folder. `spool` makes a file of a source that is
+    read once. Raises CorpusError for a file or folder that cannot be looked at.
     """
     files: list[TextFile] = []
     passed_over: list[str] = []
@@ -155,7 +161,7 @@ def list_files(
 
 
 def library_files(library: Path) -> list[Path]:
-    """The standard library's modules by path: no tests, no `encodings`, nothing installed."""
+    """The standard library's modules by path, without tests, `encodings` and installed packages."""
     files = library.rglob("*.py")
     return sorted(p for p in files if not _NOT_LIBRARY.intersection(p.relative_to(library).parts))
 
@@ -167,14 +173,18 @@ def _list_folder(
     files: list[TextFile],
     passed_over: list[str],
 ) -> None:
-    """Add what is below `folder`. Links to folders are not followed, so there is no way round."""
+    """Add the files below `folder` to `files`, and what is none to `passed_over`.
+
+    Links to folders are not followed, so that no folder is entered twice. Raises CorpusError if
+    there is no file.
+    """
     before = len(files)
     waiting: list[os.DirEntry[str] | Path] = [folder]
     while waiting:
         entry = waiting.pop()
         if isinstance(entry, Path) or entry.is_dir(follow_symlinks=False):
             inside = _scan(Path(entry))
-            waiting += reversed([one for one in inside if _passes(one, folder, (), exclude)])
+            waiting += reversed([child for child in inside if _passes(child, folder, (), exclude)])
         elif _is_file(entry):
             if _passes(entry, folder, include, ()):
                 files.append(_text_file(Path(entry), "if text"))
@@ -189,7 +199,7 @@ def _list_folder(
 def _is_file(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_file()
-    except OSError:  # a link to itself
+    except OSError:  # a link that leads to itself
         return False
 
 
@@ -204,6 +214,7 @@ def _scan(folder: Path) -> list[os.DirEntry[str]]:
 def _passes(
     entry: os.DirEntry[str], folder: Path, include: Sequence[str], exclude: Sequence[str]
 ) -> bool:
+    """Whether what is at `entry` below `folder` is not hidden, and wanted by the patterns."""
     if _is_hidden(entry.name):
         return False
     if not include and not exclude:
@@ -217,9 +228,9 @@ def _passes(
 
 
 def _matches(pattern: str) -> list[Path]:
-    """The files that a pattern stands for, sorted; `**` goes down into folders."""
-    found = map(Path, glob.glob(pattern, recursive=True))  # noqa: PTH207  (paths of any kind)
-    return sorted(path for path in found if path.is_file())
+    """The files that a pattern matches, sorted; `**` goes down into folders."""
+    paths = map(Path, glob.glob(pattern, recursive=True))  # noqa: PTH207  (paths of any kind)
+    return sorted(path for path in paths if path.is_file())
 
 
 def _is_hidden(name: str) -> bool:
@@ -228,8 +239,13 @@ def _is_hidden(name: str) -> bool:
 
 def _text_file(path: Path, wanted: Literal["always", "if text", "if ascii"] = "always") -> TextFile:
     try:
-        found = path.stat()
+        stat_result = path.stat()
     except OSError as error:
         raise CorpusError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
-    status = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+    status = (
+        stat_result.st_dev,
+        stat_result.st_ino,
+        stat_result.st_size,
+        stat_result.st_mtime_ns,
+    )
     return TextFile(path, str(path), status, wanted)

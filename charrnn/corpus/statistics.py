@@ -1,4 +1,4 @@
-"""What a text is made of, and how far a compressor gets: the mark for a model to beat."""
+"""The entropies of a text, and how small compressors make it: the marks for a model to beat."""
 
 import bz2
 import lzma
@@ -12,32 +12,39 @@ from charrnn.corpus.progress import Meter, Report
 from charrnn.corpus.vocabulary import Ids
 
 ORDERS = 4
+"""How many entropies are measured: of a symbol given the 0, 1, 2 and 3 symbols before it."""
 SAMPLE = 1 << 22
-"""Entropies and compressors look at no more symbols than this, the text's first."""
+"""How many symbols, the first of the text, entropies and compressors look at."""
 _BLOCK = 1 << 20
+"""How many symbols are counted or compressed at a time."""
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Figures of one text."""
+    """What was measured of one text."""
 
     num_symbols: int
-    """Characters; bytes in byte mode."""
+    """The length of the text in characters, or in bytes in byte mode."""
     num_bytes: int
-    """As UTF-8; in byte mode the same."""
+    """The length of the text in bytes: of its UTF-8, or of itself in byte mode."""
     vocab_size: int
-    """Distinct symbols."""
+    """How many distinct symbols the text has."""
     sha256: str
+    """SHA-256 of the text as UTF-8, or of the bytes as they are in byte mode, in hexadecimal."""
     entropies: tuple[float, ...]
-    """Bits per symbol given the 0, 1, 2, 3 symbols before it, counted over the sample itself."""
+    """The entropy of a symbol given the 0, 1, 2 and 3 symbols before it, in bits, by the counts in
+    the sample itself; fewer entropies if the sample has fewer symbols than ORDERS."""
     compressed: dict[str, float]
-    """Bits per symbol that each compressor needs."""
+    """How many bits per symbol each compressor needs for the sample, by the compressor's name."""
     sample_size: int
-    """Symbols that entropies and compressors looked at."""
+    """How many symbols, the first of the text, entropies and compressors looked at."""
 
 
 def describe(text: EncodedText, report: Report) -> Statistics:
-    """Measure `text`, block by block."""
+    """Measure `text`, block by block; `report` hears of the progress.
+
+    Raises CorpusError if an id is not the vocabulary's.
+    """
     sample = text.ids[:SAMPLE]
     return Statistics(
         num_symbols=len(text.ids),
@@ -51,6 +58,7 @@ def describe(text: EncodedText, report: Report) -> Statistics:
 
 
 def _count_bytes(text: EncodedText, report: Report) -> int:
+    """The length of the text in bytes, by how often each symbol occurs and how wide it is."""
     if text.vocabulary.is_bytes:
         return len(text.ids)
     size = len(text.vocabulary)
@@ -62,46 +70,51 @@ def _count_bytes(text: EncodedText, report: Report) -> int:
         counts += np.bincount(block, minlength=size)
         meter.advance(block.nbytes)
     meter.finish()
-    widths = np.array([len(c.encode("utf-8")) for c in text.vocabulary.characters])
-    return int(counts @ widths)
+    widths = [len(character.encode("utf-8")) for character in text.vocabulary.characters]
+    return int(counts @ np.array(widths))
 
 
 def _entropies(ids: Ids, vocab_size: int) -> tuple[float, ...]:
-    """-sum p(context, symbol) log2 p(symbol | context), for contexts of 0, 1, 2, 3 symbols."""
-    found = []
-    context = np.zeros(len(ids), np.int64)  # by place: the number of the context before it
+    """Entropies of a symbol given its context, in bits, for contexts of 0, 1, 2 and 3 symbols.
+
+    Each is -sum p(context, symbol) log2 p(symbol | context) over the pairs in ids (N,).
+    """
+    entropies = []
+    context = np.zeros(len(ids), np.int64)  # (N,) at each place, the number of the context there
     for order in range(min(ORDERS, len(ids))):
         symbols = ids[order:].astype(np.int64)
+        # `joint` (N - order,) numbers the contexts that are longer by one, each with its count.
         _, joint, counts = np.unique(
             context * vocab_size + symbols, return_inverse=True, return_counts=True
         )
-        found.append((_plogp(np.bincount(context)) - _plogp(counts)) / len(symbols))
+        context_nlogn, joint_nlogn = _sum_nlogn(np.bincount(context)), _sum_nlogn(counts)
+        entropies.append((context_nlogn - joint_nlogn) / len(symbols))
         context = joint[:-1]
-    return tuple(found)
+    return tuple(entropies)
 
 
-def _plogp(counts: NDArray[np.int64]) -> float:
+def _sum_nlogn(counts: NDArray[np.int64]) -> float:
+    """The sum of n log2 n over all counts n > 0."""
     seen = counts[counts > 0].astype(np.float64)
     return float(seen @ np.log2(seen))
 
 
 def _compressed(text: EncodedText, sample: Ids, report: Report) -> dict[str, float]:
-    codes = np.frombuffer(text.vocabulary.characters.encode("utf-32-le", "surrogatepass"), "<u4")
+    """How many bits per symbol each compressor needs for `sample` (N,), by its name."""
     compressors: dict[str, bz2.BZ2Compressor | lzma.LZMACompressor] = {
         "bz2": bz2.BZ2Compressor(9),
         "xz": lzma.LZMACompressor(preset=6),
     }
-    written = dict.fromkeys(compressors, 0)
+    num_bytes = dict.fromkeys(compressors, 0)
     meter = Meter("compressing", len(sample), report)
-    encoding = "latin-1" if text.vocabulary.is_bytes else "utf-8"
     for start in range(0, len(sample), _BLOCK):
         block = sample[start : start + _BLOCK]
-        check_ids(block, len(codes))
-        data = codes[block].tobytes().decode("utf-32-le").encode(encoding)
+        check_ids(block, len(text.vocabulary))
+        data = text.vocabulary.decode_bytes(block)
         for name, compressor in compressors.items():
-            written[name] += len(compressor.compress(data))
+            num_bytes[name] += len(compressor.compress(data))
         meter.advance(len(block))
     meter.finish()
     for name, compressor in compressors.items():
-        written[name] += len(compressor.flush())
-    return {name: 8 * size / len(sample) for name, size in written.items()}
+        num_bytes[name] += len(compressor.flush())
+    return {name: 8 * size / len(sample) for name, size in num_bytes.items()}

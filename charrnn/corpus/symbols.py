@@ -1,4 +1,8 @@
-"""Which symbols a text has, and the text as their ids: the arithmetic of both passes over it."""
+"""Counting the symbols of a text, and turning the text into their ids, one chunk at a time.
+
+A text is read twice. The first pass counts its symbols, from which the vocabulary follows; the
+second pass encodes them.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,18 +11,23 @@ from charrnn.corpus.text import Chunk
 from charrnn.corpus.vocabulary import REPLACEMENT, Ids, Vocabulary
 
 _BYTES = 256
+"""How many values a byte has."""
 
 
 class SymbolCounts:
-    """How often each symbol occurs; or, where that is not needed and faster, only whether."""
+    """Counts of the symbols in a text.
+
+    Where `exact` is False, only whether a count is zero can be relied on: chunks are first rid of
+    the symbols that are known to occur, which is faster.
+    """
 
     def __init__(self, *, exact: bool) -> None:
         self._exact = exact
-        self._counts = np.zeros(_BYTES, np.int64)
-        self._known_bytes = b""
-        self._is_new = np.ones(1, np.bool_)  # by code; the last entry stands for all above it
+        self._counts = np.zeros(_BYTES, np.int64)  # (codes,) by code point; grows with the codes
+        self._known_bytes = b""  # the byte values that occur, in ascending order
+        self._is_new = np.ones(1, np.bool_)  # by code point; the last entry stands for all above it
         self.total = 0
-        """Symbols counted so far."""
+        """How many symbols were given to `add` so far."""
 
     def add(self, chunk: Chunk) -> None:
         """Count the symbols of `chunk`."""
@@ -33,18 +42,22 @@ class SymbolCounts:
             self._count(codes[self._is_new.take(codes, mode="clip")])
 
     def _count(self, codes: NDArray[np.unsignedinteger]) -> None:
+        """Add the code points `codes` (N,) to the counts."""
         if len(codes) == 0:
             return
-        found = np.bincount(codes)
-        if len(found) > len(self._counts):
-            self._counts.resize(len(found), refcheck=False)
-        self._counts[: len(found)] += found
+        counts = np.bincount(codes)
+        if len(counts) > len(self._counts):
+            self._counts.resize(len(counts), refcheck=False)
+        self._counts[: len(counts)] += counts
         if not self._exact:
             self._is_new = np.append(self._counts == 0, True)
             self._known_bytes = np.flatnonzero(self._counts[:_BYTES]).astype(np.uint8).tobytes()
 
     def vocabulary(self, *, is_bytes: bool, min_count: int) -> Vocabulary:
-        """Every symbol that occurs at least `min_count` times, and U+FFFD if any occurs less."""
+        """The vocabulary of every symbol that occurs at least `min_count` times.
+
+        U+FFFD is in it too, to stand for the others, if there are any.
+        """
         known = self._counts >= max(1, min_count)
         codes = np.flatnonzero(known).astype("<u4")
         if np.any(~known & (self._counts > 0)):
@@ -54,24 +67,29 @@ class SymbolCounts:
 
 
 class Encoder:
-    """Turns chunks into ids of a vocabulary; a symbol that it lacks becomes U+FFFD's."""
+    """Turns the chunks of a text into ids.
+
+    A symbol that the vocabulary lacks gets the id of U+FFFD, which the vocabulary then has.
+    """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         codes = _codes(vocabulary.characters)
         unknown = max(0, vocabulary.characters.find(REPLACEMENT))
         self.dtype = ids_type(len(vocabulary))
+        """The smallest unsigned integer type that holds every id of the vocabulary."""
+        # (codes,) the id of each code point; the last entry belongs to no symbol of the vocabulary.
         self._table = np.full(max(_BYTES, int(codes[-1]) + 2), unknown, self.dtype)
         self._table[codes] = np.arange(len(codes))
-        self._of_byte = self._table[:_BYTES].tobytes() if self.dtype == np.uint8 else None
+        self._byte_table = self._table[:_BYTES].tobytes() if self.dtype == np.uint8 else None
 
     def encode(self, chunk: Chunk) -> Ids:
-        """The ids of `chunk`, in the smallest type that holds all of the vocabulary's."""
+        """The ids (N,) of the N symbols in `chunk`, of type `dtype`."""
         data, text = chunk
         if text is not None:
-            # Clipped codes fall on the table's last entry, which belongs to no known symbol.
+            # A code point above the table is clipped to its last entry, which says `unknown`.
             return self._table.take(_codes(text), mode="clip")
-        if self._of_byte is not None:
-            return np.frombuffer(data.translate(self._of_byte), np.uint8)
+        if self._byte_table is not None:
+            return np.frombuffer(data.translate(self._byte_table), np.uint8)
         return self._table.take(np.frombuffer(data, np.uint8))
 
 
@@ -81,4 +99,5 @@ def ids_type(size: int) -> np.dtype[np.unsignedinteger]:
 
 
 def _codes(text: str) -> NDArray[np.uint32]:
+    """The code points (N,) of a text of N characters."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")

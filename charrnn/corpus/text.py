@@ -18,18 +18,19 @@ from charrnn.corpus.text_config import TextConfig
 from charrnn.errors import CorpusError
 
 CHUNK = 1 << 18
-"""Bytes read at a time: little enough to stay in a core's cache while it is worked on."""
+"""Bytes read at a time: few enough to stay in a core's cache while they are worked on."""
 BYTE_ORDER_MARK = "\N{ZERO WIDTH NO-BREAK SPACE}"
-_BINARY_LOOK = 8192
+"""The character that a file may begin with to tell its encoding; it is no part of the text."""
+_BINARY_LOOK = 8192  # bytes at a file's start; a NUL among them means that it is no text
 
 
 class Chunk(NamedTuple):
     """A piece of text that begins and ends between two characters."""
 
     data: bytes
-    """As UTF-8; in byte mode the bytes themselves."""
+    """The piece as UTF-8; in byte mode the bytes themselves."""
     text: str | None
-    """The same as characters; None where they are `data` byte for byte (ASCII, byte mode)."""
+    """The piece as characters; None where these are `data` byte for byte (ASCII, byte mode)."""
 
 
 class NotTextError(CorpusError):
@@ -63,7 +64,10 @@ def read_file(file: TextFile, config: TextConfig, meter: Meter) -> Iterator[Chun
 
 
 def is_wanted(file: TextFile, config: TextConfig, meter: Meter) -> bool:
-    """Whether a file that was found, not named, is text: no NUL near its start, nothing invalid."""
+    """Whether a file should be read: because it was named, or because it is text.
+
+    Text has no NUL near its start and no byte that does not fit the encoding.
+    """
     if file.wanted == "always" or config.as_bytes:
         return True
     try:
@@ -90,7 +94,8 @@ def _opened(file: TextFile) -> Iterator[BinaryIO]:
 def _blocks(file: TextFile, meter: Meter) -> Iterator[bytes]:
     """The bytes of a file, decompressed, up to where it ended when it was found.
 
-    So a log that is being written to can be read. Raises CorpusError.
+    So a log that is being written to can be read. Raises CorpusError if the file cannot be read or
+    has become shorter.
     """
     plain = compression(file.name) is None
     left = file.size if plain and file.size else None
@@ -157,7 +162,7 @@ def _chunk(file: TextFile, text: str) -> Chunk:
 
 
 def _not_text(file: TextFile, encoding: str, end: int, error: UnicodeError) -> NotTextError:
-    """Name the place of a byte; `end` is how many bytes the decoder had been given."""
+    """The error that names the place of the bad byte; the decoder had been given `end` bytes."""
     shown = "UTF-8" if encoding == "utf-8" else encoding
     if not isinstance(error, UnicodeDecodeError):
         return NotTextError(f"{file.name} is not {shown}: {error}; --bytes learns from any bytes")
@@ -170,7 +175,7 @@ def _not_text(file: TextFile, encoding: str, end: int, error: UnicodeError) -> N
 
 
 def _line_of(file: TextFile, encoding: str, offset: int) -> int:
-    """The line that holds the byte at `offset`: everything before it can be decoded."""
+    """The number of the line that holds the byte at `offset`; all before it can be decoded."""
     decoder = codecs.getincrementaldecoder(encoding)()
     line = 1
     for block in _blocks(file, Meter("", None, silent)):
@@ -182,7 +187,7 @@ def _line_of(file: TextFile, encoding: str, offset: int) -> int:
 
 
 def _composed(file: TextFile, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-    """NFC. What the next chunk might still compose with is held back."""
+    """The text in NFC; what the next chunk might still compose with is held back until then."""
     held = ""
     for data, text in chunks:
         read = held + (data.decode() if text is None else text)

@@ -2,6 +2,10 @@
 
 An engine reads ids and returns the top layer's outputs and the final state, differentiably in every
 weight. State and dropout masks are arguments; nothing is kept between calls.
+
+In shapes, V is the number of symbols, E the width of the embedding, L the number of layers, H the
+number of units in each, G the number of gates of the cell, and I the width of a layer's input: E or
+V in the first layer, H above it.
 """
 
 from collections.abc import Sequence
@@ -11,39 +15,44 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from charrnn.corpus.records import NOT_COUNTED
+from charrnn.corpus.windows import NOT_COUNTED
 from charrnn.model.cells import CellName
 from charrnn.model.precision import Precision
 
 State: TypeAlias = tuple[Tensor, ...]
-"""The arrays of Cell.state, each (L, B, H)."""
+"""What a stack carries from window to window: for each name in Cell.state an array (L, B, H)."""
 Masks: TypeAlias = Sequence[Tensor]
-"""L - 1 dropout masks (T, B, H) between layers, already divided by the kept fraction; or none."""
+"""Dropout masks between layers, L - 1 of (T, B, H), which hold 0 or 1 / (1 - dropout); or none."""
 
 
 class LayerWeights(NamedTuple):
-    """One layer's parameters in torch's layout, G gate blocks of H rows."""
+    """One layer's parameters in torch's layout, whose G gate blocks have H rows each."""
 
-    weight_ih: Tensor  # (G*H, I)
-    bias_ih: Tensor  # (G*H,)
+    weight_ih: Tensor
+    """Matrix of the layer's input, (G*H, I)."""
+    bias_ih: Tensor
+    """Bias of the layer's input, (G*H,)."""
     recurrent: tuple[Tensor, ...]
-    """Those that the cell's step takes, as Cell.recurrent says: weight_hh (G*H, H) and bias_hh
-    (G*H,) of every cell that an engine but the reference runs."""
+    """The weights that the cell's step takes, in the order of Cell.recurrent: for every cell that
+    an engine but the reference runs, weight_hh (G*H, H) and bias_hh (G*H,)."""
 
 
 class Decoder(NamedTuple):
     """The linear map from the top layer's outputs to logits."""
 
-    weight: Tensor  # (V, H)
-    bias: Tensor  # (V,)
+    weight: Tensor
+    """Matrix of the decoder, (V, H)."""
+    bias: Tensor
+    """Bias of the decoder, (V,)."""
 
 
 class Engine(Protocol):
-    """Runs the stack of one kind of cell over a window."""
+    """Runs a stack of layers of one kind of cell over a window."""
 
     name: str
+    """The engine's name, which is what --engine takes."""
     precision: Precision
-    """Of its matrix products; the decoder after it uses the same."""
+    """Number type of the engine's matrix products, and of the decoder's product after them."""
 
     def __call__(
         self,
@@ -54,45 +63,54 @@ class Engine(Protocol):
         state: State,
         masks: Masks,
     ) -> tuple[Tensor, State]:
-        """Ids (T, B), embedding (V, E) or None for one-hot -> outputs (T, B, H), final state."""
+        """Read ids (T, B); return the top layer's outputs (T, B, H) and the state after them.
+
+        `embedding` (V, E) is the linear embedding of the one-hot input; None feeds the one-hot
+        vectors themselves. `layers` has the bottom layer first, and `masks` what is dropped of each
+        layer's outputs but the top one's.
+        """
 
     def mean_nats(
         self, hidden: Tensor, mask: Tensor | None, decoder: Decoder, targets: Tensor
     ) -> Tensor:
-        """The mean of -ln p(target) over targets (T, B), decoded from hidden (T, B, H) * mask.
+        """The mean of -ln p(target) over targets (T, B), a scalar.
 
-        Targets that are NOT_COUNTED (corpus/records.py) are left out.
+        p is decoded from hidden (T, B, H), times `mask` (T, B, H) if there is one. Targets that are
+        NOT_COUNTED (corpus/windows.py) are left out.
         """
 
 
 def input_table(embedding: Tensor | None, first: LayerWeights) -> Tensor:
-    """The first layer's share of each symbol, (V, G*H): one-hot times W_ih^T is a row of W_ih^T.
+    """What the first layer's gates get of each symbol, (V, G*H): its row, W_ih x + b_ih.
 
-    A learned linear embedding of the one-hot folds into the same table.
+    One-hot times W_ih^T is a row of W_ih^T. A linear embedding (V, E) folds into the same table.
     """
-    rows = first.weight_ih.T if embedding is None else embedding @ first.weight_ih.T
+    rows = first.weight_ih.T if embedding is None else embedding @ first.weight_ih.T  # (V, G*H)
     return rows + first.bias_ih
 
 
 def decode(hidden: Tensor, mask: Tensor | None, decoder: Decoder, precision: Precision) -> Tensor:
-    """Hidden (T, B, H) times mask (T, B, H), if any -> logits (T, B, V)."""
+    """The logits (T, B, V) of hidden (T, B, H), times `mask` (T, B, H) if there is one.
+
+    "bf16" runs the product in bfloat16; the logits have the type of the decoder's weights.
+    """
     weight, bias = decoder
-    hidden = (hidden if mask is None else hidden * mask).to(weight.dtype)
+    hidden = (hidden if mask is None else hidden * mask).to(weight.dtype)  # (T, B, H)
     with torch.autocast(hidden.device.type, torch.bfloat16, enabled=precision == "bf16"):
-        logits = functional.linear(hidden, weight, bias)
+        logits = functional.linear(hidden, weight, bias)  # (T, B, V)
     return logits.to(weight.dtype)
 
 
 class PlainLoss:
-    """mean_nats by torch's own functions."""
+    """The loss of an engine that has no kernel of its own for it: decoder and loss by torch."""
 
     precision: Precision
 
     def mean_nats(
         self, hidden: Tensor, mask: Tensor | None, decoder: Decoder, targets: Tensor
     ) -> Tensor:
-        """See Engine."""
-        logits = decode(hidden, mask, decoder, self.precision)
+        """The mean nats of targets (T, B), as Engine.mean_nats says."""
+        logits = decode(hidden, mask, decoder, self.precision)  # (T, B, V)
         return functional.cross_entropy(
             logits.flatten(0, 1), targets.flatten(), ignore_index=NOT_COUNTED
         )

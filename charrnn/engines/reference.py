@@ -10,10 +10,11 @@ from charrnn.model.cells import CELLS, CellName, Functions
 from charrnn.model.precision import Precision
 
 FUNCTIONS = Functions(torch.tanh, torch.sigmoid)
+"""The functions of torch with which a cell's step runs on tensors."""
 
 
 class ReferenceEngine(PlainLoss):
-    """Runs in whatever precision its weights have; gradients by automatic differentiation."""
+    """Runs every cell as its equations, in the number type of its weights; torch differentiates."""
 
     name = "reference"
     precision: Precision = "fp32"
@@ -27,10 +28,10 @@ class ReferenceEngine(PlainLoss):
         state: State,
         masks: Masks,
     ) -> tuple[Tensor, State]:
-        """See Engine."""
+        """Run the stack over ids (T, B), as Engine says: the same for every cell."""
         step = CELLS[cell].step
         x = input_table(embedding, layers[0])[ids]  # (T, B, G*H)
-        finals: list[State] = []
+        finals: list[State] = []  # for each layer (B, H) for each name in Cell.state
         outputs = x
         for index, layer in enumerate(layers):
             if index > 0:
@@ -38,7 +39,7 @@ class ReferenceEngine(PlainLoss):
                 x = below @ layer.weight_ih.T + layer.bias_ih  # (T, B, G*H)
             carried = tuple(part[index] for part in state)  # each (B, H)
             hidden = []
-            for x_t in x:
+            for x_t in x:  # (B, G*H)
                 carried = step(x_t, carried, layer.recurrent, FUNCTIONS)
                 hidden.append(carried[0])
             outputs = torch.stack(hidden)  # (T, B, H)

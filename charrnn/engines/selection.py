@@ -1,4 +1,6 @@
-"""An engine by its name, and which of them this machine can run: chosen once, before the run."""
+"""Selecting an engine: which ones this machine can run, and the making of the chosen one."""
+
+from typing import TypeAlias
 
 import torch
 
@@ -11,24 +13,30 @@ from charrnn.model.cells import CellName
 from charrnn.model.precision import Precision
 from charrnn.plan.engines import ENGINE_CELLS, EngineName
 
-Kind = tuple[EngineName, Precision]
+Kind: TypeAlias = tuple[EngineName, Precision]
+"""An engine and the precision that it multiplies in: what a run chooses between."""
 
 MISSING = (
     "the native engine was not built when charrnn was installed (it needs a C++ compiler); "
     "torch's kernels are used instead, which train more slowly"
 )
+"""What the user is told where the native engine would have been used and is not there."""
 
 
 def candidates(device: str, cell: CellName) -> list[Kind]:
-    """The engines and precisions that may be the fastest on `device`, of those that run `cell`.
+    """Every engine and precision that may be the fastest for `cell` on `device`, cpu or cuda.
 
-    The reference is one where there is no other.
+    Where no engine has a kernel of the cell, that is the reference.
     """
-    able = [kind for kind in _fast(device) if cell in ENGINE_CELLS[kind[0]]]
+    able = [(name, precision) for name, precision in _fast(device) if cell in ENGINE_CELLS[name]]
     return able or [("reference", "fp32")]
 
 
 def _fast(device: str) -> list[Kind]:
+    """The engines with kernels of their own on `device`, each with the precisions that may pay.
+
+    bf16 is offered where the processor has instructions for it: without, it is only slower.
+    """
     kinds: list[Kind] = [("torch", "fp32")]
     if device == "cuda":
         return [*kinds, ("torch", "bf16")] if torch.cuda.is_bf16_supported() else kinds
@@ -44,19 +52,23 @@ def _fast(device: str) -> list[Kind]:
 
 
 def instruction_sets(name: EngineName) -> str:
-    """What an engine's bits depend on in a CPU: torch's instruction set, and our kernels' own."""
-    torchs = torch.backends.cpu.get_cpu_capability()
+    """The CPU's instruction sets that an engine uses and that its bits depend on, in words.
+
+    They are torch's, and for the native engine first those of our own kernels.
+    """
+    torch_set = torch.backends.cpu.get_cpu_capability()
     if name != "native" or not native.is_built():
-        return torchs
+        return torch_set
     from charrnn.native import _native
 
-    return f"{_native.isa()}, {torchs}"
+    return f"{_native.isa()}, {torch_set}"
 
 
 def make_engine(name: EngineName, precision: Precision, threads: int) -> Engine:
-    """Return the engine called `name`; the reference knows no precision but its weights' own.
+    """Make the engine called `name`; `threads` are the CPU threads of the native engine.
 
-    Raises UsageError for the native engine where it was not built.
+    The reference takes neither: its precision is that of the weights. Raises UsageError for the
+    native engine where it was not built.
     """
     if name == "reference":
         return ReferenceEngine()

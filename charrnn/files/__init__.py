@@ -1,1 +1,1 @@
-"""Files that are never half-written, what they hold, and who may write them."""
+"""Files that are never half-written: their formats and versions, and who may write them."""

@@ -1,4 +1,4 @@
-"""One process at a time, by a lock that the system lets go of however its holder ends."""
+"""A lock that one process holds at a time, and that the system frees however the process ends."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Windows has no such locks: two processes at once both do the work
+except ImportError:  # Windows has no such locks: two processes at once both go on
     fcntl = None  # type: ignore[assignment]
 
 
@@ -30,7 +30,7 @@ def held(path: Path, on_wait: Callable[[], None] | None = None) -> Iterator[bool
 
 
 def _take(descriptor: int, on_wait: Callable[[], None] | None) -> bool:
-    """Lock an open file; return False if its file system has no locks."""
+    """Lock the open file `descriptor`, as `held` says; return False if it cannot be locked."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

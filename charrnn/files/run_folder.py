@@ -1,16 +1,21 @@
-"""A run is a folder below `checkpoints/`: its plan, its model, its training state, its metrics."""
+"""A run is a folder below `checkpoints/` that holds its plan, model, training state and metrics.
+
+docs/file-formats.md describes what each of the files holds.
+"""
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from charrnn.errors import CheckpointError, RunError, UsageError
-from charrnn.files import lock
+from charrnn.errors import CheckpointError, OutputError, RunError, UsageError
+from charrnn.files import atomic, lock
 
 CHECKPOINTS = Path("checkpoints")
+"""The folder of all runs, in the current folder."""
 MODEL_VARIABLE = "CHARRNN_MODEL"
+"""The environment variable that names a model where a command names none."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,7 @@ class RunFolder:
 
     @property
     def name(self) -> str:
-        """The run's name: the folder's."""
+        """The run's name, which is the folder's."""
         return self.path.name
 
     @property
@@ -31,12 +36,12 @@ class RunFolder:
 
     @property
     def training(self) -> Path:
-        """Everything that resuming needs beside the plan, at the last evaluation."""
+        """The state at the last evaluation: everything that resuming needs beside the plan."""
         return self.path / "training.safetensors"
 
     @property
     def previous_model(self) -> Path:
-        """The best model before that one."""
+        """The best model as it was before `model`."""
         return self.path / "model.previous.safetensors"
 
     @property
@@ -51,12 +56,12 @@ class RunFolder:
 
     @property
     def plan(self) -> Path:
-        """What was decided before the first step."""
+        """The plan: what was decided before the first step."""
         return self.path / "plan.json"
 
     @property
     def metrics(self) -> Path:
-        """One JSON object per report and per evaluation."""
+        """A line of JSON for each report and each evaluation."""
         return self.path / "metrics.jsonl"
 
     @property
@@ -82,8 +87,8 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """Hold the run, so that no other process trains it; the lock ends with this process.
 
-        Also removes what a process that was killed has left half-written. Raises RunError if the
-        run is held, or cannot be looked at.
+        Also removes what a process that was killed has left half-written. Raises RunError if
+        another process holds the run, or if its folder cannot be opened.
         """
         with ExitStack() as stack:
             try:
@@ -96,10 +101,7 @@ class RunFolder:
             except OSError as error:
                 message = f"cannot open {str(self.path)!r}: {error.strerror or error}"
                 raise RunError(message) from error
-            for pattern in (".*.safetensors.*", ".plan.json.*"):
-                for left in self.path.glob(pattern):
-                    with suppress(OSError):
-                        left.unlink()
+            atomic.remove_leftovers(self.path)
             yield
 
 
@@ -122,10 +124,8 @@ def check_free(name: str) -> None:
 def create(name: str, *, explicit: bool, replace: bool) -> RunFolder:
     """Make the folder of a new run, or find the one to replace, whose files are still there.
 
-    A name that was not given explicitly gets a number if taken.
-
-    Raises RunError if an explicit name is taken and `replace` is not set, or if the folder cannot
-    be made.
+    A name that was not given explicitly gets a number if it is taken. Raises RunError if an
+    explicit name is taken and `replace` is not set, OutputError if the folder cannot be made.
     """
     for number in range(1, 1_000_000):
         folder = RunFolder(CHECKPOINTS / (name if number == 1 else f"{name}-{number}"))
@@ -140,21 +140,20 @@ def create(name: str, *, explicit: bool, replace: bool) -> RunFolder:
             continue
         except OSError as error:
             message = f"cannot make the folder {str(folder.path)!r}: {error.strerror or error}"
-            raise RunError(message) from error
+            raise OutputError(message) from error
         return folder
     raise RunError(f"too many runs named {name!r}; choose another --name")
 
 
 def free_prefix(prefix: str, members: Sequence[str], *, explicit: bool) -> str:
-    """A name that no run called NAME-MEMBER stands in the way of: `prefix`, or with a number.
+    """`prefix`, with a number if need be, such that no run is called PREFIX-MEMBER yet.
 
-    Raises RunError if an explicit one is taken.
+    Raises RunError if a run of an explicit `prefix` exists.
     """
     for number in range(1, 1_000_000):
         name = prefix if number == 1 else f"{prefix}-{number}"
-        taken = [
-            run for run in (f"{name}-{one}" for one in members) if (CHECKPOINTS / run).exists()
-        ]
+        runs = [f"{name}-{member}" for member in members]
+        taken = [run for run in runs if (CHECKPOINTS / run).exists()]
         if not taken:
             return name
         if explicit:
@@ -166,7 +165,7 @@ def free_prefix(prefix: str, members: Sequence[str], *, explicit: bool) -> str:
 
 
 def find_run(name: str) -> RunFolder:
-    """The existing run called `name` (or whose folder it is), for --resume."""
+    """The existing run called `name`, or whose folder `name` is; raises RunError if none is."""
     for path in (CHECKPOINTS / name, Path(name)):
         if path.is_dir():
             return RunFolder(path)
@@ -183,7 +182,8 @@ def list_runs() -> list[RunFolder]:
 def find_model(argument: str | None) -> Path:
     """The model file that `argument` names: a run, a folder, or a file.
 
-    Left out, it is $CHARRNN_MODEL, else the newest run's. Raises CheckpointError if there is none.
+    None stands for what $CHARRNN_MODEL names, or else for the newest run. Raises CheckpointError if
+    there is no such model.
     """
     argument = argument or os.environ.get(MODEL_VARIABLE)
     if argument is None:

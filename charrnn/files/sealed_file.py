@@ -6,7 +6,6 @@ tensor's name, type, shape and bytes. Reading executes nothing: no pickle anywhe
 """
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,7 @@ from safetensors.numpy import save
 
 from charrnn.errors import CheckpointError
 from charrnn.files.atomic import write_atomically
-from charrnn.files.typed_json import LONGEST_HEADER, LONGEST_REASON, canonical_json
+from charrnn.files.typed_json import LONGEST_HEADER, LONGEST_REASON, canonical_json, parse_object
 
 Tensors = Mapping[str, NDArray[Any]]
 Header = Mapping[str, Any]
@@ -27,6 +26,7 @@ Layout = dict[str, tuple[str, tuple[int, ...]]]
 """Each tensor's name -> (numpy's spelling of its type, shape)."""
 
 KEY = "charrnn"
+"""The metadata key of safetensors whose value is the header."""
 NUMPY_TYPES = {"F32": "<f4", "I64": "<i8", "U8": "|u1"}
 """The tensor types that charrnn writes, by safetensors' names; others keep their own."""
 _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
@@ -43,7 +43,7 @@ def seal(header: Header, tensors: Tensors) -> str:
 
 
 def write(path: Path, header: Header, tensors: Tensors) -> None:
-    """Write beside `path`, flush to the disk, and rename into place. Raises CheckpointError."""
+    """Replace `path` by a sealed file of `header` and `tensors`. Raises OutputError."""
     sealed = canonical_json({**header, "sha256": seal(header, tensors)})
     contiguous = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
     write_atomically(path, save(contiguous, metadata={KEY: sealed}))
@@ -53,7 +53,7 @@ class SealedFile:
     """A sealed file that is open: what its header says can be judged before a tensor is read."""
 
     header: dict[str, Any]
-    """As it was written, without the checksum."""
+    """The entries of the header as they were written, without the checksum."""
     layout: Layout
     """Every tensor's type and shape; together they fill the file exactly."""
 
@@ -74,7 +74,7 @@ class SealedFile:
                     f"{str(path)!r} is a safetensors file, but not one of charrnn's: "
                     f"it lacks the {KEY!r} metadata"
                 )
-            self.header = _parse(sealed)
+            self.header = parse_object(sealed)
             self._expected = self.header.pop("sha256")
             self.layout = {name: self._type_and_shape(name) for name in self._file.keys()}  # noqa: SIM118
 
@@ -108,14 +108,13 @@ class SealedFile:
             KeyError,
             AttributeError,
             TypeError,
-            RecursionError,
         ) as error:
             message = f"{str(self._path)!r} {_what_is_wrong(self._path, error)}"
             raise CheckpointError(message) from error
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Return (header, tensors) of a sealed file whose checksum agrees.
+    """(header, tensors) of a sealed file whose checksum agrees.
 
     Raises CheckpointError for a file that is missing, of another format, truncated or changed.
     """
@@ -123,23 +122,11 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     return opened.header, opened.tensors()
 
 
-def _parse(text: str) -> dict[str, Any]:
-    """JSON as an object, each of whose keys stands there once; raises ValueError."""
-    header = json.loads(text, object_pairs_hook=_distinct)
-    if type(header) is not dict:
-        raise ValueError("its header is not a JSON object")
-    return header
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) != len(pairs):
-        raise ValueError("its header says something twice")
-    return values
-
-
 def _what_is_wrong(path: Path, error: Exception) -> str:
-    """Say it in one line; the first bytes of a pickle could also be those of a good file."""
+    """What is wrong with a file that cannot be read, in one line.
+
+    Only such a file is looked at for the start of a pickle: a good file could begin like one.
+    """
     with path.open("rb") as file:
         start = file.read(4)
     if start.startswith(_PICKLE_STARTS):

@@ -1,1 +1,1 @@
-"""A trained model at work: the next character's logits, and the cost of a text. No torch."""
+"""A trained model at work: the logits of the next symbol, and the cost of a text. No torch."""

@@ -1,4 +1,4 @@
-"""The fastest network that this machine has for a model."""
+"""Choosing the fastest network that this machine has for a model."""
 
 from charrnn.inference.native_network import NativeNetwork
 from charrnn.inference.network import Network
@@ -15,10 +15,13 @@ def make_network(
     precision: SamplingPrecision = "fp32",
     threads: int | None = None,
 ) -> Network:
-    """The fastest network here; threads=None suits them to the work and the load."""
+    """The fastest network for the model of `config` and `weights`, at `precision`.
+
+    `threads` is how many CPU threads compute; None suits them to the work and the load.
+    """
     if "native" not in CELLS[config.cell].kernels:
         return NumpyNetwork(config, weights, precision)
     try:
         return NativeNetwork(config, weights, precision, threads)
-    except ImportError:  # the package was installed without a compiler
+    except ImportError:  # the package was installed without a C++ compiler
         return NumpyNetwork(config, weights, precision)

@@ -1,7 +1,4 @@
-"""A trained model as sampling and scoring see it, and its plain numpy maker. No torch.
-
-The equations are those of model/cells.py, the ones that training is tested against.
-"""
+"""A trained model as sampling and scoring see it, and what all networks are made with. No torch."""
 
 from typing import Any, Protocol, TypeAlias
 
@@ -15,42 +12,46 @@ from charrnn.model.precision import SamplingPrecision
 
 Array: TypeAlias = NDArray[np.float32]
 State: TypeAlias = tuple[Array, ...]
-"""The arrays of Cell.state, each (L, B, H)."""
+"""What is carried from one step to the next: one array (L, B, H) for each name in Cell.state."""
 
 
 class Network(Protocol):
-    """What the sampler and the scorer need of a model. A state handed in is never changed."""
+    """A trained model that reads and predicts ids. It never changes a state that it is given.
+
+    Its ids lie below V, or are the unknown symbol's id V.
+    """
 
     config: ModelConfig
     precision: SamplingPrecision
 
     def initial_state(self, batch_size: int) -> State:
-        """A state that has read nothing: zeros, each (L, B, H)."""
+        """The state of streams that have read nothing: zeros, each part (L, B, H)."""
 
     def step(self, ids: NDArray[Any], state: State) -> tuple[Array, State]:
-        """Read one symbol of each stream, ids (B,); return logits (B, V) and the next state."""
+        """Read one symbol of each stream, ids (B,); return logits (B, V) and the state after it."""
 
     def read(self, ids: NDArray[Any], state: State) -> State:
-        """Read ids (T, B), and return the state after the last."""
+        """Read ids (T, B) and return the state after the last step."""
 
     def score(
         self, inputs: NDArray[Any], targets: NDArray[Any], state: State
     ) -> tuple[NDArray[np.float64], State]:
-        """Read inputs (T, B); return the nats of targets (T, B) and the state after the last."""
+        """Read inputs (T, B); return the nats (T, B) of targets (T, B) and the state after them."""
 
 
 def zero_state(config: ModelConfig, batch_size: int) -> State:
-    """A state that has read nothing, each (L, B, H)."""
+    """The state of streams that have read nothing: zeros, each part (L, B, H)."""
     shape = (config.num_layers, batch_size, config.hidden_size)
     return tuple(np.zeros(shape, np.float32) for _ in CELLS[config.cell].state)
 
 
 def input_table(config: ModelConfig, weights: Weights) -> Array:
-    """One-hot times a matrix is a row of the matrix: row v is the first layer's share of symbol v.
+    """The table (V + 1, G*H) whose row v is the input of the first layer's gates for symbol v.
 
-    A learned embedding folds into the same table, (V + 1, G*H). The last row is the unknown
-    symbol's: an all-zero one-hot, so only the bias is left. The product is summed in float64: how a
-    machine's BLAS orders it does not show once it is rounded.
+    A one-hot vector times a matrix is a row of the matrix, and a learned embedding folds into the
+    same rows. The last row is the unknown symbol's: its one-hot vector is all zeros, so that only
+    the bias is left. The product is summed in float64, so that the order in which a machine's BLAS
+    sums does not show once it is rounded.
     """
     weight_ih = weights["rnn.weight_ih_l0"]  # (G*H, E or V)
     rows = weight_ih.T  # (V, G*H) for one-hot input, else (E, G*H)

@@ -1,4 +1,7 @@
-"""The network in plain numpy: every cell, anywhere that numpy runs."""
+"""A trained network in plain numpy: every cell, on every machine.
+
+The equations are those of model/cells.py, against which training is tested too.
+"""
 
 from typing import Any
 
@@ -14,7 +17,7 @@ from charrnn.model.precision import SamplingPrecision
 
 
 class NumpyNetwork:
-    """The plain numpy maker: every cell, anywhere numpy runs."""
+    """A `Network` that computes one step of all streams at a time, layer by layer."""
 
     def __init__(
         self, config: ModelConfig, weights: Weights, precision: SamplingPrecision = "fp32"
@@ -25,6 +28,8 @@ class NumpyNetwork:
         self._step = cell.step
         self._functions = Functions.of(squash if precision == "int8" else np.tanh)
         self._table = input_table(config, weights)  # (V + 1, G*H)
+        # For each layer (weight_ih, bias_ih, *recurrent); the table stands for the first two of the
+        # first layer.
         self._layers = [
             tuple(
                 _rounded(weights[f"rnn.{name}_l{layer}"], precision)
@@ -36,15 +41,16 @@ class NumpyNetwork:
         self._decoder_bias = weights["decoder.bias"]
 
     def initial_state(self, batch_size: int) -> State:
-        """Zeros, each (L, B, H)."""
+        """The state of streams that have read nothing: zeros, each part (L, B, H)."""
         return zero_state(self.config, batch_size)
 
     def step(self, ids: NDArray[Any], state: State) -> tuple[Array, State]:
-        """Read ids (B,), each below V or the unknown id V; return logits (B, V), next state."""
+        """Read one symbol of each stream, ids (B,); return logits (B, V) and the state after it."""
         state = self._advance(ids, state)
         return state[0][-1] @ self._decoder.T + self._decoder_bias, state  # (B, V)
 
     def _advance(self, ids: NDArray[Any], state: State) -> State:
+        """Read one symbol of each stream, ids (B,), and return the state after it."""
         x = self._table[ids]  # (B, G*H)
         layers: list[State] = []
         for layer, (weight_ih, bias_ih, *recurrent) in enumerate(self._layers):
@@ -55,27 +61,27 @@ class NumpyNetwork:
         return tuple(np.stack(parts) for parts in zip(*layers, strict=True))
 
     def read(self, ids: NDArray[Any], state: State) -> State:
-        """See Network."""
-        for row in ids:
-            state = self._advance(row, state)
+        """Read ids (T, B) and return the state after the last step."""
+        for ids_of_step in ids:
+            state = self._advance(ids_of_step, state)
         return state
 
     def score(
         self, inputs: NDArray[Any], targets: NDArray[Any], state: State
     ) -> tuple[NDArray[np.float64], State]:
-        """See Network."""
+        """Read inputs (T, B); return the nats (T, B) of targets (T, B) and the state after them."""
         nats = np.empty(targets.shape, np.float64)
         columns = np.arange(targets.shape[1])
         for step, (ids, target) in enumerate(zip(inputs, targets, strict=True)):
             logits, state = self.step(ids, state)  # (B, V)
-            highest = logits.max(axis=1)
+            highest = logits.max(axis=1)  # (B,) taken out, so that no exponential overflows
             log_sum = np.log(np.exp(logits - highest[:, None]).sum(axis=1)) + highest
             nats[step] = log_sum - logits[columns, target]
         return nats, state
 
 
 def _rounded(array: Array, precision: SamplingPrecision) -> Any:
-    """A matrix as `precision` keeps it; a bias as it is."""
+    """A matrix as `precision` keeps it. A bias (one axis) always stays float32."""
     if array.ndim == 1 or precision == "fp32":
         return array
     return to_bf16(array) if precision == "bf16" else Int8Matrix(array)

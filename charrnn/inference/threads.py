@@ -1,4 +1,4 @@
-"""How many CPU threads there are to use, and how many of them pay."""
+"""How many CPU threads this process may use, and with how many of them sampling is fastest."""
 
 import math
 import os
@@ -10,45 +10,42 @@ from charrnn.model.precision import SamplingPrecision
 
 
 def default_threads() -> int:
-    """The CPUs this process may use."""
+    """How many CPUs this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 BYTES_OF_WEIGHT: dict[SamplingPrecision, int] = {"fp32": 4, "bf16": 2, "int8": 1}
-
-
+"""How many bytes a weight takes at each precision."""
 BYTES_OF_THREAD = 384 << 10
-"""Below this share of the weights, meeting the other threads costs more than they save."""
-
-
+"""The fewest bytes of weights that are worth a thread of their own. With fewer, waiting for the
+other threads at every layer costs more than they save."""
 MOST_THREADS = 8
-
-
+"""The most threads that one stream is sampled with."""
 LONGEST_WAIT = 256
-"""Blocks between two trials of another number of threads, at most."""
+"""The most blocks between two trials of another number of threads."""
 
 
 def sampling_threads(config: ModelConfig, precision: SamplingPrecision) -> int:
-    """How many threads pay for one stream, if the CPUs are idle."""
+    """With how many threads one stream is sampled fastest, if the CPUs are idle."""
     size = config.num_parameters() * BYTES_OF_WEIGHT[precision]
     return max(1, min(size // BYTES_OF_THREAD, default_threads(), MOST_THREADS))
 
 
 class ThreadTrials:
-    """Finds out whether `most` threads are faster than one just now.
+    """Finds out, while blocks of text are sampled, whether `most` threads are faster than one.
 
-    Threads that meet at every layer are slow where another program takes their CPU away. So blocks
-    are timed with one and with `most`, the faster goes on, and the other gets another trial, ever
-    more rarely while it keeps losing.
+    Threads that wait for each other at every layer are slow where another program takes a CPU away
+    from one of them. So blocks are timed with one thread and with `most`. The faster number stays
+    in use, and the other gets another trial, ever more rarely while it keeps losing.
     """
 
     def __init__(self, most: int) -> None:
-        self._best, self._other = most, 1
-        self._best_s = math.inf
-        self._wait = self._blocks_left = 2
+        self._best, self._other = most, 1  # numbers of threads
+        self._best_s = math.inf  # seconds of a step with the best number, when last timed
+        self._wait = self._blocks_left = 2  # blocks between two trials, and until the next one
 
     def run(self, work: Callable[[int], int]) -> int:
-        """Call work(threads), which says how many steps it took."""
+        """Return how many steps `work(threads)` says that it took, after calling it once."""
         trial = self._blocks_left == 0 and self._other != self._best
         threads = self._other if trial else self._best
         started = time.perf_counter()

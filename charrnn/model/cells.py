@@ -2,26 +2,33 @@
 
 The one place that knows what a cell is; docs/adding-a-cell.md adds one. A cell's step is a pure
 function `(x, state, weights, functions) -> state` that works on numpy arrays and on torch tensors
-alike, given that library's functions: sampler, training and tests run the same lines.
+alike, given that library's functions: sampler, training and tests run the same lines. It reads one
+step of B streams in a layer of H units whose input has I numbers:
 
-    x           (B, G*H)   the input's share of the gates, x_t W_ih^T + b_ih, computed beforehand;
-                           for a one-hot x_t the product is a row of W_ih^T: a table lookup
-    state       one array (B, H) for each name in Cell.state; the first one of the returned state
-                is the layer's output
-    weights     the parameters named in Cell.recurrent, in that order; as a rule weight_hh (G*H, H),
-                its gate blocks in the order of the equations, and bias_hh (G*H,)
+    x          (B, G*H): the input's share of the cell's G gates, W_ih x_t + b_ih with x_t (B, I),
+               computed before the step; for a one-hot x_t the product is a row of W_ih^T, looked up
+    state      what is carried from step to step: one array (B, H) for each name in Cell.state
+    weights    the parameters named in Cell.recurrent, in that order; as a rule W_hh, weight_hh
+               (G*H, H), and b_hh, bias_hh (G*H,), whose G blocks of H rows follow one another as
+               the gates do in the equations
+    functions  tanh and s of the library that the arrays belong to
 
-`*` is the elementwise product, s the logistic sigmoid.
+It returns the state after the step, whose first array is the layer's output. In the equations `*`
+is the elementwise product, s the logistic sigmoid, and h_{t-1} what the state holds before step t.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
-Array: TypeAlias = Any  # numpy.ndarray or torch.Tensor: the equations are the same
+Array: TypeAlias = Any
+"""A numpy.ndarray or a torch.Tensor: the equations are the same."""
 Arrays: TypeAlias = tuple[Array, ...]
+"""The state of a cell, each array (B, H), or its weights."""
 Shapes: TypeAlias = dict[str, tuple[int, ...]]
+"""The shapes of parameters, by name."""
 Elementwise: TypeAlias = Callable[[Array], Array]
+"""A function of one number that is applied to every element of an array."""
 
 
 class Functions(NamedTuple):
@@ -32,11 +39,15 @@ class Functions(NamedTuple):
 
     @classmethod
     def of(cls, tanh: Elementwise) -> "Functions":
-        """s(x) = 1 / (1 + exp(-x)), written with tanh so that no x overflows."""
+        """The functions of a library that has `tanh` but no sigmoid.
+
+        s(x) = 1 / (1 + exp(-x)) = (1 + tanh(x / 2)) / 2, in which no x overflows.
+        """
         return cls(tanh, lambda x: 0.5 + 0.5 * tanh(0.5 * x))
 
 
 Step: TypeAlias = Callable[[Array, Arrays, Arrays, Functions], Arrays]
+"""A cell's equations: (x, state, weights, functions) -> state, as told at the top of this file."""
 
 
 @dataclass(frozen=True)
@@ -44,29 +55,32 @@ class Cell:
     """What the rest of the program needs to know of a cell."""
 
     step: Step
-    """Its equations."""
+    """The cell's equations for one step."""
     gates: int = 1
     """G: blocks of H numbers in x."""
     state: tuple[str, ...] = ("h",)
-    """The arrays carried from one step to the next; the first is the layer's output."""
+    """Names of the arrays that are carried from one step to the next; the first one is the layer's
+    output."""
     recurrent: Mapping[str, tuple[int, ...]] | None = None
-    """Its weights beside weight_ih and bias_ih, with their shapes in units of H. None is the rule:
-    weight_hh (G, 1) and bias_hh (G,)."""
+    """Weights of the cell beside weight_ih and bias_ih, by name, with their shapes in units of H.
+    None is the rule: weight_hh (G, 1), which means (G*H, H), and bias_hh (G,)."""
     bias: tuple[float, ...] = ()
-    """What the blocks of bias_ih begin with; zeros, where it is 0 or says nothing."""
+    """Value that each of the G blocks of bias_ih begins with; blocks that are not named, and those
+    with 0, begin as biases do."""
     identity: bool = False
-    """Whether weight_hh begins as the identity."""
+    """Whether weight_hh begins as the identity matrix."""
     input_std: float | None = None
-    """The width of the gaussian that weight_ih begins with. None: as wide as any layer's."""
+    """Standard deviation of the gaussian that weight_ih is drawn from at first; None: weight_ih is
+    drawn as any matrix is."""
     kernels: tuple[Literal["native", "torch"], ...] = ()
-    """The engines beside the reference that have kernels of this cell; "native" means that our C++
-    both trains and samples it."""
+    """Engines that have a kernel for the cell, beside the reference, which runs every cell.
+    "native" stands for our C++, which then both trains and samples it."""
     period: int = 1
-    """Where the state begins afresh every so many steps: that many. Parallel readings of a text
-    start at multiples of it, or they would never agree."""
+    """Number of steps after which the state begins afresh by itself; 1 where it never does.
+    Parallel readings of a text start at multiples of it, or they would never agree."""
 
     def recurrent_shapes(self, hidden_size: int) -> Shapes:
-        """The weights that the step takes, in its order, with their shapes."""
+        """The shapes of the weights that the step takes, by name, in the order it takes them."""
         recurrent = self.recurrent
         if recurrent is None:
             recurrent = {"weight_hh": (self.gates, 1), "bias_hh": (self.gates,)}
@@ -77,9 +91,13 @@ class Cell:
 
 
 def rnn(x: Array, state: Arrays, weights: Arrays, functions: Functions) -> Arrays:
-    """The simple recurrent network (Elman, "Finding structure in time", 1990).
+    """The simple recurrent network (Elman 1990, "Finding structure in time").
 
-    h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
+        h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
+
+    x        (B, H): W_ih x_t + b_ih
+    state    h (B, H), the output
+    weights  weight_hh (H, H), bias_hh (H,)
     """
     (h,) = state
     weight_hh, bias_hh = weights
@@ -94,6 +112,10 @@ def gru(x: Array, state: Arrays, weights: Arrays, functions: Functions) -> Array
         n_t = tanh(W_in x_t + b_in + r_t * (W_hn h_{t-1} + b_hn))
         h_t = (1 - z_t) * n_t + z_t * h_{t-1}
 
+    x        (B, 3H): W_ih x_t + b_ih for r, z, n
+    state    h (B, H), the output
+    weights  weight_hh (3H, H), bias_hh (3H,) for r, z, n
+
     The paper resets h before the product, as gru-cho does; this form, cuDNN's and torch's, lets
     the three products run as one.
     """
@@ -101,8 +123,8 @@ def gru(x: Array, state: Arrays, weights: Arrays, functions: Functions) -> Array
     weight_hh, bias_hh = weights
     size = h.shape[-1]
     recurrent = h @ weight_hh.T + bias_hh  # (B, 3H)
-    both = functions.sigmoid(x[..., : 2 * size] + recurrent[..., : 2 * size])  # (B, 2H)
-    r, z = both[..., :size], both[..., size:]
+    r_and_z = functions.sigmoid(x[..., : 2 * size] + recurrent[..., : 2 * size])  # (B, 2H)
+    r, z = r_and_z[..., :size], r_and_z[..., size:]
     n = functions.tanh(x[..., 2 * size :] + r * recurrent[..., 2 * size :])
     return (n + z * (h - n),)
 
@@ -116,6 +138,10 @@ def lstm(x: Array, state: Arrays, weights: Arrays, functions: Functions) -> Arra
         o_t = s(W_io x_t + b_io + W_ho h_{t-1} + b_ho)
         c_t = f_t * c_{t-1} + i_t * g_t
         h_t = o_t * tanh(c_t)
+
+    x        (B, 4H): W_ih x_t + b_ih for i, f, g, o
+    state    h (B, H), the output, and c (B, H)
+    weights  weight_hh (4H, H), bias_hh (4H,) for i, f, g, o
 
     b_if begins at 1: at first the cell remembers (Jozefowicz et al. 2015, "An empirical exploration
     of recurrent network architectures").
@@ -133,12 +159,16 @@ def lstm(x: Array, state: Arrays, weights: Arrays, functions: Functions) -> Arra
 
 
 def jordan(x: Array, state: Arrays, weights: Arrays, functions: Functions) -> Arrays:
-    """Jordan's network ("Serial order: a parallel distributed processing approach", 1986).
+    """Jordan's network (Jordan 1986, "Serial order: a parallel distributed processing approach").
 
         h_t = tanh(W_ih x_t + b_ih + W_hh y_{t-1} + b_hh)
         y_t = tanh(W_hy h_t + b_hy)
 
-    What returns is the layer's output, not its hidden units; y_t is all that is carried. Jordan's
+    x        (B, H): W_ih x_t + b_ih
+    state    y (B, H), the output
+    weights  weight_hh (H, H), bias_hh (H,), weight_hy (H, H), bias_hy (H,)
+
+    What returns is the layer's output y, not its hidden units h, which are not carried. Jordan's
     outputs are squashed, and so is y_t: fed back as it is, it could grow without bound.
     """
     (y,) = state
@@ -148,13 +178,17 @@ def jordan(x: Array, state: Arrays, weights: Arrays, functions: Functions) -> Ar
 
 
 def irnn(x: Array, state: Arrays, weights: Arrays, functions: Functions) -> Arrays:
-    """Le, Jaitly & Hinton 2015, "A simple way to initialize recurrent networks of rectified linear
-    units".
+    """The IRNN (Le, Jaitly & Hinton 2015, "A simple way to initialize recurrent networks of
+    rectified linear units").
 
         h_t = max(0, W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)
 
+    x        (B, H): W_ih x_t + b_ih
+    state    h (B, H), the output
+    weights  weight_hh (H, H), bias_hh (H,)
+
     W_hh begins as the identity and the biases as zeros: at first the cell adds up what it reads and
-    forgets nothing. W_ih begins narrow, N(0, 0.001), so that the sum stays small.
+    forgets nothing. W_ih begins narrow, with standard deviation 0.001, so that the sum stays small.
     """
     (h,) = state
     weight_hh, bias_hh = weights
@@ -163,12 +197,16 @@ def irnn(x: Array, state: Arrays, weights: Arrays, functions: Functions) -> Arra
 
 
 def gru_simple(x: Array, state: Arrays, weights: Arrays, functions: Functions) -> Arrays:
-    """A GRU without its reset gate: the UGRNN of Collins, Sohl-Dickstein & Sussillo 2016,
-    "Capacity and trainability in recurrent neural networks".
+    """A GRU without its reset gate: the UGRNN (Collins, Sohl-Dickstein & Sussillo 2016, "Capacity
+    and trainability in recurrent neural networks").
 
         z_t = s(W_iz x_t + b_iz + W_hz h_{t-1} + b_hz)
         n_t = tanh(W_in x_t + b_in + W_hn h_{t-1} + b_hn)
         h_t = (1 - z_t) * n_t + z_t * h_{t-1}
+
+    x        (B, 2H): W_ih x_t + b_ih for z, n
+    state    h (B, H), the output
+    weights  weight_hh (2H, H), bias_hh (2H,) for z, n
     """
     (h,) = state
     weight_hh, bias_hh = weights
@@ -180,39 +218,47 @@ def gru_simple(x: Array, state: Arrays, weights: Arrays, functions: Functions) -
 
 
 def gru_cho(x: Array, state: Arrays, weights: Arrays, functions: Functions) -> Arrays:
-    """The gated recurrent unit with the reset gate before the product, as in Cho et al. 2014,
-    "Learning phrase representations using RNN encoder-decoder", and most lectures.
+    """The gated recurrent unit with the reset gate before the product (Cho et al. 2014, "Learning
+    phrase representations using RNN encoder-decoder"), as most lectures show it.
 
         r_t = s(W_ir x_t + b_ir + W_hr h_{t-1} + b_hr)
         z_t = s(W_iz x_t + b_iz + W_hz h_{t-1} + b_hz)
         n_t = tanh(W_in x_t + b_in + W_hn (r_t * h_{t-1}) + b_hn)
         h_t = (1 - z_t) * n_t + z_t * h_{t-1}
 
-    `gru`, cuDNN's and torch's form, resets after it. Here W_hn has to wait for r_t, so it is a
-    matrix of its own, and weight_hh (2H, H) holds W_hr and W_hz.
+    x        (B, 3H): W_ih x_t + b_ih for r, z, n
+    state    h (B, H), the output
+    weights  weight_hh (2H, H), bias_hh (2H,) for r, z; weight_hn (H, H), bias_hn (H,)
+
+    `gru`, cuDNN's and torch's form, resets after the product. Here W_hn has to wait for r_t, so it
+    is a matrix of its own.
     """
     (h,) = state
     weight_hh, bias_hh, weight_hn, bias_hn = weights
     size = h.shape[-1]
-    both = functions.sigmoid(x[..., : 2 * size] + h @ weight_hh.T + bias_hh)  # (B, 2H)
-    r, z = both[..., :size], both[..., size:]
+    r_and_z = functions.sigmoid(x[..., : 2 * size] + h @ weight_hh.T + bias_hh)  # (B, 2H)
+    r, z = r_and_z[..., :size], r_and_z[..., size:]
     n = functions.tanh(x[..., 2 * size :] + (r * h) @ weight_hn.T + bias_hn)
     return (n + z * (h - n),)
 
 
 BAG = 64
-"""Characters that `bow` averages before it begins afresh: the default --seq-len."""
+"""Number of characters that `bow` averages before it begins afresh: the default --seq-len."""
 
 
 def bow(x: Array, state: Arrays, weights: Arrays, functions: Functions) -> Arrays:
-    """A bag of characters: the mean of what was read, blind to its order. What a recurrent net has
-    to beat (cf. the bag of words of Harris 1954, "Distributional structure").
+    """A bag of characters: the mean of what was read, blind to its order (cf. the bag of words of
+    Harris 1954, "Distributional structure"). It is what a recurrent net has to beat.
 
         n_t = (n_{t-1} mod BAG) + 1
         h_t = ((n_t - 1) * h_{t-1} + W_ih x_t + b_ih) / n_t
 
-    n counts, in the shape of h. It begins again by itself, so that training, sampling and scoring
-    agree, however they cut the text. There is no recurrent matrix.
+    x        (B, H): W_ih x_t + b_ih
+    state    h (B, H), the output, and n (B, H), the characters in the mean, the same for all units
+    weights  none
+
+    It begins again by itself after BAG characters, so that training, sampling and scoring agree,
+    however they cut the text.
     """
     h, n = state
     n = n * (n < BAG)
@@ -243,9 +289,10 @@ CELLS: Mapping[str, Cell] = {
     ),
     "bow": Cell(bow, state=("h", "n"), recurrent={}, period=BAG),
 }
-"""Every cell by its name."""
+"""Every cell by its name, which is what --cell takes."""
 
 if TYPE_CHECKING:
     CellName: TypeAlias = str
-else:  # the command line makes its choices of this
+    """The name of a cell in CELLS."""
+else:  # the options of the command line take their choices from the Literal
     CellName = Literal[tuple(CELLS)]

@@ -1,6 +1,6 @@
 """A model as one file: weights, vocabulary, sizes, where it came from and how well it does.
 
-The layout is described in docs/checkpoint-format.md. Only numpy is needed to read or write it.
+docs/file-formats.md describes the layout. Only numpy is needed to read or write it.
 """
 
 import math
@@ -13,14 +13,12 @@ from numpy.typing import NDArray
 
 from charrnn.corpus.text_config import TextConfig
 from charrnn.corpus.vocabulary import Vocabulary
-from charrnn.errors import CharRNNError, CheckpointError
+from charrnn.errors import CheckpointError, VocabularyError
 from charrnn.files import sealed_file
-from charrnn.files.typed_json import LONGEST_REASON, make_record, typed
+from charrnn.files.formats import MODEL
+from charrnn.files.typed_json import LONGEST_REASON, make_record
 from charrnn.model.config import ModelConfig
 from charrnn.model.precision import SAMPLING_PRECISIONS, SamplingPrecision
-
-FORMAT = "charrnn-model"
-FORMAT_VERSION = 1
 
 PRECISION_COST = 0.003
 """Nats per character that a faster precision may cost and still be chosen."""
@@ -33,24 +31,30 @@ class CorpusRecord:
     """What is remembered of the text that a model learned from; never the text itself."""
 
     name: str
+    """The text's name, such as `shakespeare`."""
     sha256: str
+    """SHA-256 of the text as UTF-8, or of the bytes as they are."""
     num_symbols: int
     """Characters of the whole text (bytes in byte mode)."""
     val_frac: float
+    """Fraction of the text (of the records) that was held back for validation."""
     test_frac: float
+    """Fraction of the text (of the records) that was held back for the test split."""
     records: Literal["line"] | None = None
-    """What was learned as a text of its own."""
+    """What was learned as a text of its own: each line, or nothing but the whole text."""
     text: TextConfig = field(default_factory=TextConfig)
     """How the text was read."""
     split: Literal["tail", "streams"] = "tail"
     """What was held back: the end of the text, or of each of many streams (corpus/streams.py)."""
     num_streams: int | None = None
+    """With streams: how many there are."""
     stream_unit: int | None = None
+    """With streams: the length of each split of one is a multiple of so many characters."""
 
 
 @dataclass(frozen=True)
 class Losses:
-    """How well the model does on its validation split. None: not measured yet."""
+    """How well the model does on its validation split; None stands for what is not measured yet."""
 
     val_nats: float | None = None
     """Nats per character of the validation split."""
@@ -60,7 +64,7 @@ class Losses:
     """True if the state was carried exactly from the start of the split; False for the bounded
     estimate that is made during training."""
     val_windows_nats: float | None = None
-    """The same characters in windows of 256, each read from the zero state."""
+    """Nats per character of the same text in windows of 256, each read from the zero state."""
     by_precision: dict[str, float] = field(default_factory=dict)
     """Nats per character of each sampling precision, all estimated on the same part of the
     validation split, so that they can be compared with each other; empty: not measured."""
@@ -92,46 +96,53 @@ class Checkpoint:
     step: int = 0
     """Training steps that the weights have seen."""
     training: dict[str, Any] = field(default_factory=dict)
-    """How it was trained: optimizer, plan and elapsed time, for people to read."""
+    """How the weights came about, for people to read: the plan's optimizer, run and step, and the
+    elapsed seconds."""
     versions: dict[str, str] = field(default_factory=dict)
     """The versions of charrnn and torch that trained it."""
 
 
+@dataclass(frozen=True)
+class _Header:
+    """The entries of a model file's header."""
+
+    characters: str
+    is_bytes: bool
+    model: ModelConfig
+    corpus: CorpusRecord
+    losses: Losses
+    step: int
+    training: dict[str, Any]
+    versions: dict[str, str]
+
+
 def write(path: Path, checkpoint: Checkpoint) -> None:
-    """Write `checkpoint` to `path` atomically."""
-    header = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "characters": checkpoint.vocabulary.characters,
-        "is_bytes": checkpoint.vocabulary.is_bytes,
-        "model": asdict(checkpoint.config),
-        "corpus": asdict(checkpoint.corpus),
-        "losses": asdict(checkpoint.losses),
-        "step": checkpoint.step,
-        "training": checkpoint.training,
-        "versions": checkpoint.versions,
-    }
-    sealed_file.write(path, header, checkpoint.weights)
+    """Replace `path` by the file of `checkpoint`. Raises OutputError."""
+    header = _Header(
+        characters=checkpoint.vocabulary.characters,
+        is_bytes=checkpoint.vocabulary.is_bytes,
+        model=checkpoint.config,
+        corpus=checkpoint.corpus,
+        losses=checkpoint.losses,
+        step=checkpoint.step,
+        training=checkpoint.training,
+        versions=checkpoint.versions,
+    )
+    sealed_file.write(path, {**MODEL.header(), **asdict(header)}, checkpoint.weights)
 
 
 def read(path: Path) -> Checkpoint:
     """Read and verify a model file.
 
-    Raises CheckpointError if it is missing, damaged, a pickle, of another format, or inconsistent.
+    Raises CheckpointError if it is missing, damaged, a pickle, of another format, or inconsistent,
+    NewerFormatError if a later charrnn wrote it.
     """
     sealed = sealed_file.SealedFile(path)
-    header = sealed.header
-    if header.get("format") != FORMAT:
-        raise CheckpointError(f"{str(path)!r} holds {header.get('format')!r:.40}, not a model")
-    if header.get("format_version") != FORMAT_VERSION:
-        raise CheckpointError(
-            f"{str(path)!r} has format version {header.get('format_version')!r:.40}; "
-            f"this charrnn reads version {FORMAT_VERSION}: upgrade charrnn"
-        )
+    MODEL.check(path, sealed.header)
     try:
-        checkpoint = _described(header)
+        checkpoint = _described(make_record(_Header, sealed.header))
         _check_layout(sealed.layout, checkpoint.config)
-    except (ValueError, KeyError, TypeError, AttributeError, CharRNNError) as error:
+    except (ValueError, VocabularyError) as error:
         reason = str(error)[:LONGEST_REASON]
         raise CheckpointError(f"{str(path)!r} is inconsistent: {reason}") from error
     checkpoint = replace(checkpoint, weights=sealed.tensors())
@@ -141,37 +152,33 @@ def read(path: Path) -> Checkpoint:
     return checkpoint
 
 
-def _described(header: dict[str, Any]) -> Checkpoint:
-    """What the header alone tells; raises ValueError, KeyError or a CharRNNError."""
-    is_bytes = typed("is_bytes", header["is_bytes"], bool)
-    characters = typed("characters", header["characters"], str)
-    checkpoint = Checkpoint(
-        config=ModelConfig(**header["model"]),
-        vocabulary=Vocabulary(characters, is_bytes=is_bytes),
-        weights={},
-        corpus=make_record(CorpusRecord, header["corpus"]),
-        losses=make_record(Losses, header["losses"]),
-        step=typed("step", header["step"], int),
-        training=typed("training", header["training"], dict[str, Any]),
-        versions=typed("versions", header["versions"], dict[str, str]),
-    )
-    if len(checkpoint.vocabulary) != checkpoint.config.vocab_size:
+def _described(header: _Header) -> Checkpoint:
+    """The model, without its weights; raises ValueError or VocabularyError."""
+    vocabulary = Vocabulary(header.characters, is_bytes=header.is_bytes)
+    if len(vocabulary) != header.model.vocab_size:
         raise ValueError(
-            f"{len(checkpoint.vocabulary)} characters for a vocab_size of "
-            f"{checkpoint.config.vocab_size}"
+            f"{len(vocabulary)} characters for a vocab_size of {header.model.vocab_size}"
         )
-    losses = checkpoint.losses
-    if (losses.val_nats is None) != (losses.val_characters is None):
+    if (header.losses.val_nats is None) != (header.losses.val_characters is None):
         raise ValueError("'val_nats' and 'val_characters' belong together")
-    return checkpoint
+    return Checkpoint(
+        config=header.model,
+        vocabulary=vocabulary,
+        weights={},
+        corpus=header.corpus,
+        losses=header.losses,
+        step=header.step,
+        training=header.training,
+        versions=header.versions,
+    )
 
 
 def _check_layout(layout: sealed_file.Layout, config: ModelConfig) -> None:
     """Raise ValueError unless the tensors are those of `config`, of its shapes and float32."""
     expected = config.parameter_shapes()
-    found = {name: shape for name, (_, shape) in layout.items()}
-    if found != expected:
-        different = sorted(set(found.items()) ^ set(expected.items()))
+    shapes = {name: shape for name, (_, shape) in layout.items()}
+    if shapes != expected:
+        different = sorted(set(shapes.items()) ^ set(expected.items()))
         raise ValueError(f"tensor {different[0][0]!r:.60} does not fit")
     for name, (dtype, _) in layout.items():
         if dtype != "<f4":

@@ -1,5 +1,6 @@
 """What a model is made of: the sizes that fix the shape of every parameter. No torch here."""
 
+import math
 from dataclasses import dataclass
 
 from charrnn.errors import UsageError
@@ -7,14 +8,15 @@ from charrnn.model.cells import CELLS, CellName, Shapes
 from charrnn.options import BY_PLAN, Range, check_options, option
 
 MODEL = "Model"
+"""Heading of the model's options in help and docs/options.md."""
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The architecture. Raises UsageError, naming the option, for a size out of range."""
+    """A model's architecture. Raises UsageError, naming the option, for a size out of range."""
 
     vocab_size: int
-    """V: distinct symbols that the model reads and writes."""
+    """V: number of distinct symbols that the model reads and writes."""
     cell: CellName = option(
         "gru",
         "Recurrent cell of every layer. gru applies its reset gate after the recurrent product, as "
@@ -68,11 +70,11 @@ class ModelConfig:
 
     @property
     def input_size(self) -> int:
-        """Width of what the first layer reads: E with an embedding, V without."""
+        """Numbers in what the first layer reads at a step: E with an embedding, V without."""
         return self.embedding_size or self.vocab_size
 
     def parameter_shapes(self) -> Shapes:
-        """Every parameter's name and shape, in the order that the model creates them."""
+        """The shape of every parameter by name, in the order in which the model creates them."""
         cell = CELLS[self.cell]
         rows = cell.gates * self.hidden_size
         shapes: Shapes = {}
@@ -80,20 +82,15 @@ class ModelConfig:
             shapes["embedding.weight"] = (self.vocab_size, self.embedding_size)
         for layer in range(self.num_layers):
             columns = self.input_size if layer == 0 else self.hidden_size
-            of_layer: Shapes = {"weight_ih": (rows, columns), "bias_ih": (rows,)}
-            of_layer |= cell.recurrent_shapes(self.hidden_size)
-            for name, shape in sorted(of_layer.items(), key=lambda item: -len(item[1])):
-                shapes[f"rnn.{name}_l{layer}"] = shape  # torch's order: matrices before biases
+            layer_shapes: Shapes = {"weight_ih": (rows, columns), "bias_ih": (rows,)}
+            layer_shapes |= cell.recurrent_shapes(self.hidden_size)
+            # As in torch's own modules, matrices come before biases.
+            for name, shape in sorted(layer_shapes.items(), key=lambda item: -len(item[1])):
+                shapes[f"rnn.{name}_l{layer}"] = shape
         shapes["decoder.weight"] = (self.vocab_size, self.hidden_size)
         shapes["decoder.bias"] = (self.vocab_size,)
         return shapes
 
     def num_parameters(self) -> int:
         """How many numbers the model learns."""
-        total = 0
-        for shape in self.parameter_shapes().values():
-            count = 1
-            for size in shape:
-                count *= size
-            total += count
-        return total
+        return sum(math.prod(shape) for shape in self.parameter_shapes().values())

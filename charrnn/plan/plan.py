@@ -1,16 +1,20 @@
-"""What was asked, and the plan made of it: fixed and saved before the first step. No torch.
+"""The plan of a run: everything that it will do, fixed and saved before the first step.
 
 A plan names every size, so that its `command()` repeats the run on the same machine, bit for bit.
 """
 
 import json
 import shlex
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from charrnn.corpus.split_config import SplitConfig
 from charrnn.corpus.text_config import TextConfig
-from charrnn.errors import CharRNNError, RunError
+from charrnn.errors import RunError
+from charrnn.files import atomic
+from charrnn.files.formats import PLAN
+from charrnn.files.typed_json import LONGEST_REASON, make_record, parse_object
 from charrnn.model.config import ModelConfig
 from charrnn.options import Declaration, declarations, inapplicable
 from charrnn.plan.config import RunConfig, StepConfig
@@ -22,15 +26,20 @@ class CorpusPlan:
     """Which text, so that a resumed run can read it again and see that it is the same."""
 
     name: str
+    """The text's name, such as `shakespeare`."""
     arguments: tuple[str, ...]
-    """As they stood on the command line."""
+    """The texts as they were called on the command line."""
     sources: tuple[str, ...]
-    """The same as absolute paths; `stdlib` stays as it is. Empty if any of it came from stdin: the
-    whole text is then kept in the run's folder."""
+    """The texts as absolute paths; `stdlib` stays as it is. Empty if any of them came from stdin:
+    the ids of the whole text are then kept in the run's folder."""
     text: TextConfig
+    """How the text is read."""
     sha256: str
+    """SHA-256 of the text as UTF-8, or of the bytes as they are."""
     num_symbols: int
+    """Characters of the whole text (bytes in byte mode)."""
     splits: SplitConfig
+    """What of the text is held back."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +47,11 @@ class InitialModel:
     """The model that a run starts from."""
 
     argument: str
-    """As it stood on the command line."""
+    """What the command line calls the model."""
     path: str
+    """The absolute path of the model's file."""
     sha256: str
-    """Of the file."""
+    """SHA-256 of the file."""
 
 
 @dataclass(frozen=True)
@@ -56,15 +66,16 @@ class Plan:
     final_chars: int
     """Characters of the validation split that the final, exact evaluation reads."""
     budget_s: float | None
-    """Wall time for the whole command, where the steps were chosen to fit one."""
+    """Seconds of wall time for the whole command; None: the number of steps was asked for."""
     final_s: float
     """Seconds that the final evaluation and the last saves should take; kept free at the end."""
     precision_chars: int = 0
     """Characters of the validation split on which each sampling precision is judged, about."""
     most_steps: int | None = None
-    """Where a budget decides: what the run may grow to if the machine gets faster on the way."""
+    """The most steps that a run with a budget may grow to if the machine gets faster on the way;
+    None: no budget decides."""
     init: InitialModel | None = None
-    """None: the weights are drawn."""
+    """The model whose weights the run starts from; None: the weights are drawn."""
     reasons: dict[str, str] = field(default_factory=dict)
     """Why a value is what it is, in a few words, by the option's name."""
 
@@ -82,47 +93,32 @@ class Plan:
                     words += _words(declared, getattr(config, declared.name))
         return shlex.join(words)
 
-    def to_json(self) -> str:
-        """The plan as JSON text."""
-        return json.dumps(asdict(self), indent=2) + "\n"
+    def write(self, path: Path) -> None:
+        """Replace `path` by the plan as JSON. Raises OutputError."""
+        text = json.dumps({**PLAN.header(), **asdict(self)}, indent=2) + "\n"
+        atomic.write_atomically(path, text.encode())
 
     @classmethod
-    def from_json(cls, text: str) -> "Plan":
-        """Read a plan back; raises RunError if it is not one."""
+    def read(cls, path: Path) -> "Plan":
+        """The plan in the file `path`.
+
+        Raises RunError if it is missing or damaged, NewerFormatError if a later charrnn wrote it.
+        """
         try:
-            values: dict[str, Any] = json.loads(text)
-            corpus = dict(values.pop("corpus"))
-            init = values.pop("init", None)
-            # A plan of an older charrnn has both under one name.
-            together = values.pop("training", None) or {**values.pop("step"), **values.pop("run")}
-            return cls(
-                corpus=CorpusPlan(
-                    splits=SplitConfig(**corpus.pop("splits")),
-                    text=TextConfig(**corpus.pop("text")),
-                    arguments=tuple(corpus.pop("arguments")),
-                    sources=tuple(corpus.pop("sources")),
-                    **corpus,
-                ),
-                model=ModelConfig(**values.pop("model")),
-                optimizer=OptimizerConfig(**values.pop("optimizer")),
-                step=StepConfig(**{name: together[name] for name in together if name in _STEP}),
-                run=RunConfig(**{name: together[name] for name in together if name not in _STEP}),
-                init=None if init is None else InitialModel(**init),
-                **values,
-            )
-        except (
-            ValueError,
-            KeyError,
-            TypeError,
-            AttributeError,
-            RecursionError,
-            CharRNNError,
-        ) as error:
-            reason = str(error)[:200]
-            raise RunError(f"the run's plan.json cannot be read: {reason}") from error
+            values = parse_object(path.read_bytes())
+            version = PLAN.check(path, values)
+            return make_record(cls, _from_version_1(values) if version == 1 else values)
+        except OSError as error:
+            raise RunError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
+        except ValueError as error:
+            reason = str(error)[:LONGEST_REASON]
+            raise RunError(f"{str(path)!r} is damaged or not a plan: {reason}") from error
 
 
-_STEP = tuple(field.name for field in fields(StepConfig))
+def _from_version_1(values: dict[str, Any]) -> dict[str, Any]:
+    """The entries of version 2: version 1 has both configs together under `training`."""
+    together = values.get("training")
+    return {**values, "step": together, "run": together}
 
 
 def _words(declared: Declaration, value: Any) -> list[str]:

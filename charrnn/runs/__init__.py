@@ -1,1 +1,1 @@
-"""What a run tells and what it leaves behind. No torch."""
+"""What a run tells while it runs, and what it leaves behind in its folder."""

@@ -1,9 +1,10 @@
-r"""A regular expression of Python's, as a machine over the symbols of a vocabulary.
+r"""A regular expression of Python's, as a deterministic automaton over a vocabulary's symbols.
 
-`re` itself parses it and says which symbols each of its classes holds, so every expression means
-what it means to re.fullmatch: `.` is no newline, `\w` knows all alphabets, flags count. What is
-left to do is textbook: an automaton with choices (Thompson), then sets of its states, made as they
-are met. Sets of symbols that the expression never tells apart are one class.
+`re` itself parses the expression and says which symbols each of its classes holds, so every
+expression means what it means to re.fullmatch: `.` is no newline, `\w` knows all alphabets, flags
+count. What is left to do is textbook: a nondeterministic automaton (Thompson 1968, "Regular
+expression search algorithm"), and a deterministic one whose states are sets of its states, made as
+they are met. Symbols that the expression never tells apart are one class.
 """
 
 import re
@@ -18,10 +19,11 @@ from charrnn.corpus.vocabulary import Ids, Vocabulary
 from charrnn.errors import UsageError
 
 DEAD = -1
+"""State after text with which no match begins."""
 MOST_STATES = 100_000
-"""Of the automaton with choices: larger expressions are refused."""
+"""Most states of the nondeterministic automaton; expressions that need more are refused."""
 MOST_MEMBERS = 1_000_000
-"""Of all sets of them together."""
+"""Most members of all sets of its states together; expressions that need more are refused."""
 _REFUSED = {
     "ASSERT": "lookaround",
     "ASSERT_NOT": "lookaround",
@@ -32,10 +34,14 @@ _REFUSED = {
     "POSSESSIVE_REPEAT": "a possessive repeat",
     "AT": "an anchor or word boundary inside the expression",
 }
+"""What no automaton can follow: names of the parser's operations, and what users call them."""
 
 
 class Expression:
-    """The texts that match, read symbol by symbol: states are numbers, the first is 0."""
+    """The texts that match an expression, read symbol by symbol.
+
+    States are numbers, in the order in which they are met; the first one, before any text, is 0.
+    """
 
     def __init__(self, pattern: str, vocabulary: Vocabulary) -> None:
         """Raise UsageError for what is no expression, or none that an automaton could follow.
@@ -43,131 +49,170 @@ class Expression:
         In byte mode it is an expression over bytes: `pattern` in UTF-8.
         """
         self._pattern = pattern
-        codes = vocabulary.characters
-        self._symbols: list[str] | list[bytes] = (
-            [bytes([ord(code)]) for code in codes] if vocabulary.is_bytes else list(codes)
-        )
-        self._moves: list[list[tuple[int, int]]] = []  # of each state: (which mask, next state)
-        self._free: list[list[int]] = []  # of each state: states that are reached without a symbol
-        self._masks: dict[tuple[int, str], tuple[int, NDArray[np.bool_]]] = {}
-        parsed = _parse(pattern.encode() if vocabulary.is_bytes else pattern)
-        self._end = self._add(_without_anchors(list(parsed)), self._new(), parsed.state.flags)
-        masks = np.array([mask for _, mask in self._masks.values()]).reshape(-1, len(codes))
-        _, first, classes = np.unique(masks, axis=1, return_index=True, return_inverse=True)
+        self._nfa = _Nfa(pattern, vocabulary)
+        masks = np.array(self._nfa.masks).reshape(-1, len(vocabulary))  # (M, V)
+        _, examples, classes = np.unique(masks, axis=1, return_index=True, return_inverse=True)
         self.symbol_class: Ids = classes.reshape(-1)
-        """(V,): symbols of one class are treated alike."""
-        self._readable = masks[:, first].T  # (C, masks)
-        self._number: dict[frozenset[int], int] = {}
+        """Class of each symbol, (V,), out of C; symbols of one class are treated alike."""
+        self._in_mask = masks[:, examples].T  # (C, M): whether a class lies in a mask
+        self._state_of: dict[frozenset[int], int] = {}
         self._sets: list[frozenset[int]] = []
         self._members = 0
-        self._met(frozenset([0]))
+        self._state(frozenset([0]))
 
     def step(self, state: int, symbol_class: int) -> int:
         """The state after a symbol of this class, or DEAD."""
-        readable = self._readable[symbol_class]
+        in_mask = self._in_mask[symbol_class]
         after = {
             target
-            for each in self._sets[state]
-            for mask, target in self._moves[each]
-            if readable[mask]
+            for nfa_state in self._sets[state]
+            for mask, target in self._nfa.moves[nfa_state]
+            if in_mask[mask]
         }
-        return self._met(frozenset(after)) if after else DEAD
+        return self._state(frozenset(after)) if after else DEAD
 
     def accepts(self, state: int) -> bool:
-        """Whether what has been read matches as it is."""
-        return self._end in self._sets[state]
+        """Whether the text that led to `state` matches as it is."""
+        return self._nfa.end in self._sets[state]
 
-    def _met(self, states: frozenset[int]) -> int:
-        """The number of a set of states, with all that are reached from it without a symbol."""
-        if states in self._number:
-            return self._number[states]
+    def _state(self, nfa_states: frozenset[int]) -> int:
+        """The state that stands for `nfa_states` and all that they lead to without a symbol.
+
+        It is made if it is new. Raises UsageError where all states together become too large.
+        """
+        if nfa_states in self._state_of:
+            return self._state_of[nfa_states]
+        closure = self._nfa.closure(nfa_states)
+        if closure not in self._state_of:
+            self._state_of[closure] = len(self._sets)
+            self._sets.append(closure)
+            self._members += len(closure)
+            if self._members > MOST_MEMBERS:
+                raise too_large(self._pattern)
+        self._state_of[nfa_states] = self._state_of[closure]
+        return self._state_of[closure]
+
+
+class _Nfa:
+    """A nondeterministic automaton: from state 0 many ways, on some of which a match ends."""
+
+    def __init__(self, pattern: str, vocabulary: Vocabulary) -> None:
+        """Build the automaton of `pattern`; raises what Expression does."""
+        self._pattern = pattern
+        self._symbols = _symbols(vocabulary)
+        self._mask_of: dict[tuple[int, str], int] = {}
+        self.masks: list[NDArray[np.bool_]] = []
+        """Sets of symbols that items of the expression stand for, (V,) each."""
+        self.moves: list[list[tuple[int, int]]] = []
+        """Moves from each state: (index of the mask that the symbol must lie in, next state)."""
+        self._empty_moves: list[list[int]] = []  # from each state: states reached without a symbol
+        parsed = _parse(pattern.encode() if vocabulary.is_bytes else pattern)
+        items = _without_anchors(list(parsed))
+        self.end = self._add(items, self._new_state(), parsed.state.flags)
+        """The state in which a text matches."""
+
+    def closure(self, states: frozenset[int]) -> frozenset[int]:
+        """The states that are reached from `states` without a symbol, `states` among them."""
         reached, waiting = set(states), list(states)
         while waiting:
-            new = [each for each in self._free[waiting.pop()] if each not in reached]
+            new = [state for state in self._empty_moves[waiting.pop()] if state not in reached]
             reached.update(new)
             waiting += new
-        closed = frozenset(reached)
-        if closed not in self._number:
-            self._number[closed] = len(self._sets)
-            self._sets.append(closed)
-            self._members += len(closed)
-            if self._members > MOST_MEMBERS:
-                raise self._too_large()
-        self._number[states] = self._number[closed]
-        return self._number[closed]
-
-    def _new(self) -> int:
-        if len(self._moves) >= MOST_STATES:
-            raise self._too_large()
-        self._moves.append([])
-        self._free.append([])
-        return len(self._moves) - 1
-
-    def _too_large(self) -> UsageError:
-        return UsageError(f"--match {self._pattern!r}: too large; ask for fewer repetitions")
+        return frozenset(reached)
 
     def _add(self, items: Iterable[tuple[Any, Any]], start: int, flags: int) -> int:
-        """Go on from `start`, which so far leads nowhere, and return where the items end."""
+        """Add ways for `items` from `start`, which so far leads nowhere; return where they end.
+
+        An item is (operation, argument), as the parser of `re` makes them.
+        """
         for operation, argument in items:
-            name = str(operation)
-            if name in _REFUSED:
-                raise UsageError(
-                    f"--match {self._pattern!r}: {_REFUSED[name]} cannot be followed "
-                    "character by character; write it without"
-                )
-            if name == "SUBPATTERN":
-                _, added, removed, inner = argument
-                start = self._add(inner, start, (flags | added) & ~removed)
-            elif name == "BRANCH":
-                end = self._new()
-                for branch in argument[1]:
-                    self._free[self._add(branch, start, flags)].append(end)
-                start = end
-            elif name in ("MAX_REPEAT", "MIN_REPEAT"):
-                least, most, inner = argument
-                start = self._repeat(least, most, inner, start, flags)
-            else:  # one symbol
-                end = self._new()
-                self._moves[start].append((self._mask(operation, argument, flags), end))
-                start = end
+            start = self._add_item(operation, argument, start, flags)
         return start
 
-    def _repeat(self, least: int, most: Any, inner: Any, start: int, flags: int) -> int:
+    def _add_item(self, operation: Any, argument: Any, start: int, flags: int) -> int:
+        """Add the ways of one item from `start`; return where they end."""
+        name = str(operation)
+        if name in _REFUSED:
+            raise UsageError(
+                f"--match {self._pattern!r}: {_REFUSED[name]} cannot be followed "
+                "character by character; write it without"
+            )
+        if name == "SUBPATTERN":
+            _, added, removed, inner = argument
+            return self._add(inner, start, (flags | added) & ~removed)
+        if name == "BRANCH":
+            return self._add_branches(argument[1], start, flags)
+        if name in ("MAX_REPEAT", "MIN_REPEAT"):
+            least, most, inner = argument
+            return self._add_repeat(least, most, inner, start, flags)
+        end = self._new_state()
+        self.moves[start].append((self._mask(operation, argument, flags), end))
+        return end
+
+    def _add_branches(self, branches: Any, start: int, flags: int) -> int:
+        """Add a way for each of `branches` from `start`; return where all of them end."""
+        end = self._new_state()
+        for branch in branches:
+            self._empty_moves[self._add(branch, start, flags)].append(end)
+        return end
+
+    def _add_repeat(self, least: int, most: Any, inner: Any, start: int, flags: int) -> int:
+        """Add ways for `inner`, `least` to `most` times in a row; return where they end."""
         for _ in range(least):
             start = self._add(inner, start, flags)
-        end = self._new()
+        end = self._new_state()
         if str(most) == "MAXREPEAT":
-            self._free[start].append(end)
-            self._free[self._add(inner, end, flags)].append(end)
-            return self._after(end)
+            self._empty_moves[start].append(end)
+            self._empty_moves[self._add(inner, end, flags)].append(end)
+            # A state of its own behind the loop: what follows is not part of the loop.
+            behind = self._new_state()
+            self._empty_moves[end].append(behind)
+            return behind
         for _ in range(least, most):
-            self._free[start].append(end)
+            self._empty_moves[start].append(end)
             start = self._add(inner, start, flags)
-        self._free[start].append(end)
+        self._empty_moves[start].append(end)
         return end
 
-    def _after(self, state: int) -> int:
-        """A state of its own behind a loop, so that what follows is not part of the loop."""
-        end = self._new()
-        self._free[state].append(end)
-        return end
+    def _new_state(self) -> int:
+        """Make a state that leads nowhere yet; raises UsageError if there are too many."""
+        if len(self.moves) >= MOST_STATES:
+            raise too_large(self._pattern)
+        self.moves.append([])
+        self._empty_moves.append([])
+        return len(self.moves) - 1
 
     def _mask(self, operation: Any, argument: Any, flags: int) -> int:
-        """The number of the set of symbols that this item stands for."""
+        """The index in `masks` of the symbols that an item for one symbol stands for."""
         key = (int(flags), f"{operation} {argument}")
-        if key not in self._masks:
+        if key not in self._mask_of:
             matches = _compile(operation, argument, flags).fullmatch
-            mask = np.array([matches(symbol) is not None for symbol in self._symbols])
-            self._masks[key] = (len(self._masks), mask)
-        return self._masks[key][0]
+            self._mask_of[key] = len(self.masks)
+            self.masks.append(np.array([matches(symbol) is not None for symbol in self._symbols]))
+        return self._mask_of[key]
+
+
+def too_large(pattern: str) -> UsageError:
+    """The error for an expression whose automaton would be too large."""
+    return UsageError(
+        f"--match {pattern!r}: the expression is too large; ask for fewer repetitions"
+    )
+
+
+def _symbols(vocabulary: Vocabulary) -> list[str] | list[bytes]:
+    """Every symbol of `vocabulary` as a text of its own, which `re` can match."""
+    if vocabulary.is_bytes:
+        return [bytes([ord(code)]) for code in vocabulary.characters]
+    return list(vocabulary.characters)
 
 
 def _parse(pattern: str | bytes) -> Any:
+    """The items of `pattern`, parsed by `re`; raises UsageError if it is no expression."""
     from re import _parser  # type: ignore[attr-defined]
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of syntax that may mean something else one day
+            warnings.simplefilter("ignore")  # syntax that may mean something else one day
             return _parser.parse(pattern)
     except (re.error, OverflowError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
@@ -175,7 +220,7 @@ def _parse(pattern: str | bytes) -> Any:
 
 
 def _compile(operation: Any, argument: Any, flags: int) -> "re.Pattern[Any]":
-    """The expression that is this one item."""
+    """The compiled expression that consists of this one item."""
     from re import _compiler, _parser  # type: ignore[attr-defined]
 
     state = _parser.State()
@@ -187,7 +232,7 @@ def _compile(operation: Any, argument: Any, flags: int) -> "re.Pattern[Any]":
 
 
 def _without_anchors(items: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
-    """Without ^ at the start and $ at the end: the whole text has to match anyway."""
+    """`items` without ^ at the start and $ at the end: the whole text has to match anyway."""
     while items and str(items[0][1]) in ("AT_BEGINNING", "AT_BEGINNING_STRING"):
         items = items[1:]
     while items and str(items[-1][1]) in ("AT_END", "AT_END_STRING"):

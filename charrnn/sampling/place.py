@@ -1,4 +1,4 @@
-"""A place in a text, from which a model can go on writing."""
+"""A place in a text: what a model has to know of what it read, to go on writing from there."""
 
 from dataclasses import dataclass
 
@@ -6,36 +6,37 @@ import numpy as np
 
 from charrnn.corpus.vocabulary import Ids
 from charrnn.inference.network import Network, State
-from charrnn.inference.scoring import read_carried
+from charrnn.inference.parallel_reading import read_carried
 
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """A place in a text, from which it can go on."""
+    """The end of what a model has read, from which it can go on writing, any number of times."""
 
     state: State
-    """Each part (L, 1, H); `last` was not read yet."""
+    """State after all symbols before this place but the last, each array (L, 1, H)."""
     last: int
-    """The id before this place."""
+    """Id of the last symbol before this place, which is read together with what comes next."""
     record_end: int | None = None
-    """The id after which a text goes on from the zero state, if there is one."""
+    """Id of the symbol that ends a record, after which the state is zero again; None: no symbol
+    does."""
 
     @classmethod
     def after(cls, network: Network, prime: Ids, record_end: int | None = None) -> "Place":
-        """The end of `prime`, at least one id, read from the zero state."""
+        """The place after `prime`, ids (N,) with N >= 1, read from the zero state."""
         prime = _last_record(prime, record_end)
         return cls(read_carried(network, prime[:-1]), int(prime[-1]), record_end)
 
     def then(self, network: Network, ids: Ids) -> "Place":
-        """The place after `ids`, which follow this one."""
-        read = np.concatenate([[self.last], ids]).astype(np.int64)
-        rest = _last_record(read, self.record_end)
-        state = self.state if len(rest) == len(read) else network.initial_state(1)
-        return Place(network.read(rest[:-1, None], state), int(rest[-1]), self.record_end)
+        """The place after ids (N,), which follow this one; `network` is that of this place."""
+        unread = np.concatenate([[self.last], ids]).astype(np.int64)  # (1 + N,)
+        record = _last_record(unread, self.record_end)
+        state = self.state if len(record) == len(unread) else network.initial_state(1)
+        return Place(network.read(record[:-1, None], state), int(record[-1]), self.record_end)
 
 
 def _last_record(ids: Ids, record_end: int | None) -> Ids:
-    """From the last end of a record on; all, if there is none."""
+    """What of ids (N,) counts: those from the last end of a record on, or all if there is none."""
     if record_end is None:
         return ids
     ends = np.flatnonzero(ids == record_end)

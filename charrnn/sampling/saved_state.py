@@ -4,20 +4,28 @@ The file is sealed (sealed_file.py) and bound to the weights it came from: the s
 means nothing to another.
 """
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from charrnn.errors import CheckpointError
 from charrnn.files import sealed_file
+from charrnn.files.formats import SAVED_STATE
+from charrnn.files.typed_json import make_record
 from charrnn.model.cells import CELLS
 from charrnn.model.checkpoint import Checkpoint
 from charrnn.sampling.place import Place
 
-FORMAT = "charrnn-state"
-FORMAT_VERSION = 1
+
+@dataclass(frozen=True)
+class _Header:
+    """The entries of a saved state's header."""
+
+    model: str
+    """Fingerprint of the model that the state belongs to."""
+    last: int
+    """Id of the symbol before the place, which has not been read yet."""
 
 
 def fingerprint(model: Checkpoint) -> str:
@@ -31,41 +39,37 @@ def fingerprint(model: Checkpoint) -> str:
 
 
 def write(path: Path, place: Place, model: Checkpoint) -> None:
-    """Write `place` atomically. Raises CheckpointError."""
-    header = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "model": fingerprint(model),
-        "last": place.last,
-    }
+    """Replace `path` by the file of `place`, a place in a text of `model`. Raises OutputError."""
+    header = _Header(fingerprint(model), place.last)
     names = CELLS[model.config.cell].state
-    sealed_file.write(path, header, dict(zip(names, place.state, strict=True)))
+    tensors = dict(zip(names, place.state, strict=True))
+    sealed_file.write(path, {**SAVED_STATE.header(), **asdict(header)}, tensors)
 
 
 def read(path: Path, model: Checkpoint) -> Place:
-    """Read and verify a place. Raises CheckpointError if it is no place in a text of `model`."""
-    header, tensors = sealed_file.read(path)
-    if (header.get("format"), header.get("format_version")) != (FORMAT, FORMAT_VERSION):
-        raise CheckpointError(
-            f"{str(path)!r} holds {header.get('format')!r}, not a state of this version; "
-            "--save-state writes one"
-        )
-    if header.get("model") != fingerprint(model):
+    """Read and verify a place in a text of `model`.
+
+    Raises CheckpointError if the file is missing, damaged, of another format or of another model,
+    NewerFormatError if a later charrnn wrote it.
+    """
+    sealed = sealed_file.SealedFile(path)
+    SAVED_STATE.check(path, sealed.header)
+    tensors = sealed.tensors()
+    try:
+        header = make_record(_Header, sealed.header)
+    except ValueError as error:
+        raise CheckpointError(f"{str(path)!r} is inconsistent: {error}") from error
+    if header.model != fingerprint(model):
         raise CheckpointError(
             f"{str(path)!r} is the state of another model: name the model that wrote it"
         )
     names = CELLS[model.config.cell].state
     shape = (model.config.num_layers, 1, model.config.hidden_size)
-    last = header.get("last")
-    if not (
-        set(tensors) == set(names)
-        and all(_is_state(tensors[name], shape) for name in names)
-        and type(last) is int
-        and 0 <= last <= model.config.vocab_size
-    ):
+    layout = dict.fromkeys(names, ("<f4", shape))
+    if sealed.layout != layout or not 0 <= header.last <= model.config.vocab_size:
         raise CheckpointError(f"{str(path)!r} is inconsistent: that is no state of this model")
-    return Place(tuple(tensors[name] for name in names), last)
-
-
-def _is_state(tensor: NDArray[Any], shape: tuple[int, ...]) -> bool:
-    return tensor.shape == shape and tensor.dtype == np.float32 and bool(np.isfinite(tensor).all())
+    if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
+        raise CheckpointError(
+            f"{str(path)!r} is inconsistent: it holds numbers that are not finite"
+        )
+    return Place(tuple(tensors[name] for name in names), header.last)

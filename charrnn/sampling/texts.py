@@ -24,16 +24,18 @@ from charrnn.sampling.writers import (
 )
 
 Reason = Literal["length", "stop", "lines", "match"]
+"""Why a text has ended, by the name of the option that ended it."""
 REASONS: dict[int, Reason] = {STOP: "stop", LINES: "lines", MATCH: "match"}
+"""The reason for each of the ends of an Automaton."""
 CHUNK = 4096
-"""Symbols of each sample that are scored at once."""
+"""Symbols of each text that are scored in one call."""
 
 
 class Texts:
-    """`config.samples` texts that go on from one place; to be iterated over once.
+    """S texts, `config.samples` of them, that go on from one place; to be iterated over once.
 
-    Each item is a list of the ids of every text, (n,) each, that may be shown now. The first comes
-    after one symbol; later ones take some 30 ms each.
+    Each item is a list of S arrays: of every text the ids (n,) that may be shown now. The first
+    item comes after one symbol; later ones take some 30 ms each.
     """
 
     def __init__(
@@ -44,9 +46,10 @@ class Texts:
         config: SamplingConfig,
         keep: bool = False,
     ) -> None:
-        """keep: so that whole, bits_per_char and place_after can be asked at the end.
+        """Prepare to write; with `keep` the texts stay in memory.
 
-        Raises UsageError for limits that this vocabulary cannot keep.
+        `keep` is what whole, bits_per_char and place_after need. Raises UsageError for limits that
+        no text in this vocabulary can keep.
         """
         self._network = network
         self._place = place
@@ -64,8 +67,10 @@ class Texts:
             yield shown
 
     def _pieces(self) -> Iterator[list[Ids]]:
+        """What may be shown of every text after each block; at the end what was held back."""
         for block in write_blocks(self._writer, self._length):  # (n, S)
             yield self._showable(block)
+        # A text that ended by its length may end in what only might have become a stop string.
         if self._automaton is not None and (self._writer.pen.ended == GOES_ON).any():
             yield [
                 held if ended == GOES_ON else held[:0]
@@ -73,7 +78,8 @@ class Texts:
             ]
 
     def _showable(self, block: Blocks) -> list[Ids]:
-        columns: list[Ids] = [column[column >= 0] for column in block.T]
+        """What may be shown of every text after `block` (n, S); the rest is held back."""
+        columns: list[Ids] = [column[column >= 0] for column in block.T]  # S of (n,) or fewer
         if self._automaton is None:
             return columns
         shown = []
@@ -82,24 +88,24 @@ class Texts:
                 shown.append(columns[sample])
                 continue
             ids = np.concatenate([self._held[sample], columns[sample]])
-            free = len(ids) - int(self._automaton.held[state])
-            shown.append(ids[:free])
-            self._held[sample] = ids[free:]
+            count = len(ids) - int(self._automaton.held[state])
+            shown.append(ids[:count])
+            self._held[sample] = ids[count:]
         return shown
 
     def reasons(self) -> list[Reason]:
-        """Why each text has ended; to be asked at the end."""
+        """Why each of the S texts has ended; to be asked at the end."""
         pen = self._writer.pen
-        found: list[Reason] = []
+        reasons: list[Reason] = []
         for ended, state in zip(pen.ended, pen.automaton_state, strict=True):
             if ended == FINAL_STATE and self._automaton is not None:
-                found.append(REASONS[int(self._automaton.final[state])])
+                reasons.append(REASONS[int(self._automaton.final[state])])
             else:
-                found.append("match" if ended == NOTHING_ALLOWED else "length")
-        return found
+                reasons.append("match" if ended == NOTHING_ALLOWED else "length")
+        return reasons
 
     def whole(self) -> list[Ids]:
-        """All that was shown of each text."""
+        """The ids of all that was shown of each text, S arrays (n,); to be asked at the end."""
         if not self._kept:
             return [held[:0] for held in self._held]
         return [np.concatenate(pieces) for pieces in zip(*self._kept, strict=True)]
@@ -109,20 +115,31 @@ class Texts:
         return self._place.then(self._network, self.whole()[0])
 
     def bits_per_char(self) -> list[float | None]:
-        """What the model says that each text costs, without filters and limits; None if empty."""
-        shown = self.whole()
-        lengths = np.array([len(ids) for ids in shown])
-        columns = itertools.zip_longest(*shown, fillvalue=0)
-        ids = np.array([[self._place.last] * len(shown), *columns], np.int64)  # (T + 1, S)
-        record_end = -1 if self._place.record_end is None else self._place.record_end
-        nats = np.zeros(len(shown))
-        state = tuple(np.repeat(part, len(shown), axis=1) for part in self._place.state)
-        forgets = ids == record_end  # (T + 1, S)
-        borders = {*range(0, len(ids) - 1, CHUNK), *np.flatnonzero(forgets.any(axis=1)).tolist()}
-        for start, end in itertools.pairwise(sorted({*borders, len(ids) - 1})):
-            state = tuple(np.where(forgets[start][:, None], np.float32(0), part) for part in state)
+        """The cost of each text, in bits per character, as the model judges it; None if empty.
+
+        Filters and limits, which leave the model less to choose from, are not taken into account.
+        """
+        texts = self.whole()
+        return [
+            bits(float(nats)) / len(ids) if len(ids) else None
+            for nats, ids in zip(self._nats(texts), texts, strict=True)
+        ]
+
+    def _nats(self, texts: list[Ids]) -> NDArray[np.float64]:
+        """The cost of each of S texts, in nats, (S,)."""
+        lengths = np.array([len(ids) for ids in texts])
+        columns = itertools.zip_longest(*texts, fillvalue=0)
+        ids = np.array([[self._place.last] * len(texts), *columns], np.int64)  # (1 + T, S)
+        ends_record = ids == (-1 if self._place.record_end is None else self._place.record_end)
+        # A network cannot forget in the middle of a reading, so each begins behind a record's end.
+        starts = {*range(0, len(ids) - 1, CHUNK), *np.flatnonzero(ends_record.any(axis=1)).tolist()}
+        state = tuple(np.repeat(part, len(texts), axis=1) for part in self._place.state)
+        nats = np.zeros(len(texts))
+        for start, end in itertools.pairwise(sorted({*starts, len(ids) - 1})):
+            forgets = ends_record[start][:, None]  # (S, 1)
+            state = tuple(np.where(forgets, np.float32(0), part) for part in state)  # (L, S, H)
             costs: NDArray[np.float64]
             costs, state = self._network.score(ids[start:end], ids[start + 1 : end + 1], state)
-            nats += (costs * (np.arange(start, end)[:, None] < lengths)).sum(axis=0)
-        each = zip(nats, lengths, strict=True)
-        return [bits(float(cost)) / int(n) if n else None for cost, n in each]
+            is_text = np.arange(start, end)[:, None] < lengths  # (n, S): not what fills a column
+            nats += (costs * is_text).sum(axis=0)
+        return nats

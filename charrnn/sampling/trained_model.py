@@ -1,4 +1,4 @@
-"""A trained model, ready to write and to judge text. Imports no more than that needs."""
+"""A trained model that was loaded from its file, ready to write text. No torch here."""
 
 import codecs
 import os
@@ -27,27 +27,32 @@ from charrnn.sampling.texts import Texts
 
 
 class Model:
-    """A trained model, ready to write and to judge text."""
+    """A trained model: what its file holds, and the networks that run it."""
 
     def __init__(self, path: Path, loaded: Checkpoint) -> None:
+        """Take over what was `loaded` from the file at `path`."""
         self.path = path
         self.checkpoint = loaded
-
         self._networks: dict[tuple[SamplingPrecision, int | None], Network] = {}
 
     def network(self, precision: PrecisionChoice = "auto", threads: int | None = None) -> Network:
-        """The model one step at a time; made when first used, which `info` and `list` never do.
+        """The network that runs the model in `precision` on `threads` CPU threads.
 
-        "auto" is the fastest precision that was found to cost next to nothing.
+        None suits the threads to the work and the load. A network takes time to make and is made
+        when it is first asked for, which `charrnn info` and `charrnn list` never do.
         """
-        known = self.precision(precision)
-        if (known, threads) not in self._networks:
-            made = make_network(self.config, self.checkpoint.weights, known, threads)
-            self._networks[known, threads] = made
-        return self._networks[known, threads]
+        chosen = self.precision(precision)
+        if (chosen, threads) not in self._networks:
+            network = make_network(self.config, self.checkpoint.weights, chosen, threads)
+            self._networks[chosen, threads] = network
+        return self._networks[chosen, threads]
 
     def precision(self, choice: PrecisionChoice = "auto") -> SamplingPrecision:
-        """What "auto" means for this model. Raises UsageError for an unknown name."""
+        """The precision that `choice` names.
+
+        "auto" names the fastest that was measured to cost this model next to nothing. Raises
+        UsageError for a name of no precision.
+        """
         if choice not in ("auto", *SAMPLING_PRECISIONS):
             names = ", ".join(SAMPLING_PRECISIONS)
             raise UsageError(f"--precision {choice!r}: choose one of auto, {names}")
@@ -55,17 +60,17 @@ class Model:
 
     @property
     def name(self) -> str:
-        """The run's name: that of the folder the file lies in."""
+        """The name of the run that trained the model: that of the folder its file lies in."""
         return self.path.resolve().parent.name
 
     @property
     def config(self) -> ModelConfig:
-        """The architecture."""
+        """The model's architecture."""
         return self.checkpoint.config
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The symbols it knows."""
+        """The symbols that the model knows."""
         return self.checkpoint.vocabulary
 
     @with_keywords(SamplingConfig, leave_out=("samples",))
@@ -100,9 +105,11 @@ class Model:
         unknown: Unknown = "error",
         before: Place | None = None,
     ) -> Place:
-        """The place after `prime`, which follows `before`; by default it begins a text.
+        """The place after `prime`, which follows `before`; without `before` it begins a text.
 
-        Where each line was learned by itself, only the last line of the prime counts.
+        `network` is one of this model's. `unknown` is that of `generate`. Where each line was
+        learned by itself, only the last line of the prime counts. Raises VocabularyError for a
+        character that the model does not know, unless `unknown` lets it pass.
         """
         ids = self.vocabulary.encode(prime, unknown)
         if before is not None:
@@ -114,10 +121,13 @@ class Model:
 
     @property
     def record_end(self) -> int | None:
-        """The id after which nothing is remembered, where each line was learned by itself."""
+        """Id of the newline, where each line was learned by itself and nothing is remembered of
+        the one before it; None for a model of whole texts.
+        """
         return None if self.checkpoint.corpus.records is None else int(self.vocabulary.start()[0])
 
     def _decoded(self, texts: Texts) -> Iterator[str]:
+        """The characters of the first of `texts`; in byte mode, text as it becomes complete."""
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         for shown in texts:
             for symbol in shown[0]:
@@ -129,14 +139,16 @@ class Model:
 
 
 def new_seed() -> int:
-    """A seed nobody chose, short enough to type again."""
+    """A seed from 0 to 2**31 - 1 that nobody chose, short enough to type again."""
     return secrets.randbelow(2**31)
 
 
 def load(model: str | os.PathLike[str] | None = None) -> Model:
-    """Load a model by run name, folder or file; None means $CHARRNN_MODEL, else the newest run.
+    """Load a model by the name of its run, by a folder or by a file.
 
-    Raises CheckpointError if there is none or it is damaged.
+    None stands for $CHARRNN_MODEL or, where that is not set, for the newest run. Raises
+    CheckpointError if there is no such model or its file is damaged, NewerFormatError if a later
+    charrnn wrote the file.
     """
     path = run_folder.find_model(None if model is None else os.fspath(model))
     return Model(path, checkpoint.read(path))

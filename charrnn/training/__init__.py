@@ -1,1 +1,1 @@
-"""Learning: the plan, the steps, the events they yield, and the run that keeps them."""
+"""Training: the calibration that makes a plan, the steps, and the run that carries a plan out."""

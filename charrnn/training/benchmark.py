@@ -10,7 +10,8 @@ from functools import partial
 import numpy as np
 import torch
 
-from charrnn.corpus.encoded import Split
+from charrnn.corpus.contiguous import ContiguousText
+from charrnn.corpus.split import Split
 from charrnn.corpus.vocabulary import Ids
 from charrnn.engines.selection import Kind, candidates
 from charrnn.inference.make_network import make_network
@@ -63,23 +64,23 @@ def make_trainers(
     }
 
 
-def random_ids(model: ModelConfig, step: StepConfig) -> Ids:
-    """Random ids of characters, (N,), enough of them to time training steps on."""
-    count = 4 * step.batch_size * step.seq_len + 1
-    return np.random.default_rng(0).integers(0, model.vocab_size, count)
+def made_up_text(vocab_size: int, step: StepConfig) -> ContiguousText:
+    """A text of random ids, the same each time, that fills four windows of a batch."""
+    num_targets = 4 * step.batch_size * step.seq_len
+    return ContiguousText(np.random.default_rng(0).integers(0, vocab_size, num_targets + 1))
 
 
 def benchmark(model: ModelConfig, step: StepConfig, seconds: float) -> Benchmark:
     """Measure the speeds for about `seconds` seconds."""
     torch.set_num_threads(step.threads)
-    ids = random_ids(model, step)
+    text = made_up_text(model.vocab_size, step)
     trainers = make_trainers(
-        candidates(step.device, model.cell), ids, model, OptimizerConfig(), step
+        candidates(step.device, model.cell), text, model, OptimizerConfig(), step
     )
     steps = {kind: trainer.step for kind, trainer in trainers.items()}
     step_s = median_seconds(steps, TRAINING_SHARE * seconds)
     weights = next(iter(trainers.values())).model.weights()
-    block_s = _time_sampling(model, weights, ids[:1], (1 - TRAINING_SHARE) * seconds)
+    block_s = _time_sampling(model, weights, text.ids[:1], (1 - TRAINING_SHARE) * seconds)
     return Benchmark(
         {kind: step.batch_size * step.seq_len / time_s for kind, time_s in step_s.items()},
         {precision: BLOCK / time_s for precision, time_s in block_s.items()},

@@ -13,12 +13,10 @@ import numpy as np
 import torch
 
 from charrnn import native
-from charrnn.corpus.encoded import EncodedCorpus, Split
-from charrnn.corpus.records import Records
-from charrnn.corpus.streams import Streams
-from charrnn.corpus.windows import fit, make_windows
+from charrnn.corpus.encoded import EncodedCorpus
+from charrnn.corpus.split import Split
 from charrnn.engines.selection import MISSING, Kind, candidates, make_engine
-from charrnn.inference.scoring import CHUNK, STREAMS
+from charrnn.inference.parallel_reading import CHUNK, STREAMS
 from charrnn.model.config import ModelConfig
 from charrnn.model.precision import SAMPLING_PRECISIONS
 from charrnn.plan.config import Device, RunConfig, StepConfig
@@ -253,7 +251,7 @@ def _precision_evaluation(
 
 
 def _fit_to_text(request: TrainingRequest, train: Split) -> tuple[StepConfig, tuple[str, ...]]:
-    """The training sizes, shrunk where contiguous text is too short, and a word on that."""
+    """The step's options with sizes that fit `train`, and a note where they are not as asked."""
     device: Device = "cuda" if torch.cuda.is_available() else "cpu"
     asked = request.step_config(
         StepConfig(
@@ -262,9 +260,7 @@ def _fit_to_text(request: TrainingRequest, train: Split) -> tuple[StepConfig, tu
             threads=training_threads(request.cell, request.given.get("engine")),
         )
     )
-    if isinstance(train, Records | Streams):
-        return asked, ()
-    batch_size, seq_len = fit(len(train), asked.batch_size, asked.seq_len)
+    batch_size, seq_len = train.fitted_sizes(asked.batch_size, asked.seq_len)
     fitted = replace(asked, batch_size=batch_size, seq_len=seq_len)
     if (batch_size, seq_len) == (asked.batch_size, asked.seq_len):
         return fitted, ()
@@ -283,7 +279,7 @@ class _Machine:
         self.split = split
         self.step = step
         sizes = step.batch_size, step.seq_len, step.seed
-        self.per_epoch = make_windows(split, *sizes).per_epoch
+        self.per_epoch = split.training_windows(*sizes).per_epoch
         """Steps that read the text once."""
         self.step_chars = len(split) / self.per_epoch
         """Characters that a step learns from, about."""

@@ -1,4 +1,8 @@
-"""CharRNN: one-hot input (or a linear embedding of it), a recurrent stack, a linear decoder."""
+"""The model in training: one-hot input or an embedding of it, a recurrent stack, and a decoder.
+
+In shapes, T is the number of steps, B of streams, V of symbols, E the width of the embedding, L the
+number of layers, and H the number of units in each.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,20 +18,27 @@ from charrnn.model.cells import CELLS
 from charrnn.model.config import ModelConfig
 
 DECODER_WIDTH = 4.0
-"""The decoder's initial weights are so many times as wide as a layer's."""
+"""How many times as wide as a layer's weights the decoder's are drawn."""
 
 
 class CharRNN(nn.Module):
     """Predicts the next symbol of each stream.
 
-    Parameters have torch's names and layout: of the cells that torch has, the part below `rnn.`
-    loads straight into nn.LSTM(E or V, H, L), nn.GRU or nn.RNN.
+    The parameters have torch's names and layout. For the cells that torch has, those below `rnn.`
+    load straight into nn.LSTM(E or V, H, L), nn.GRU or nn.RNN.
     """
 
     def __init__(
         self, config: ModelConfig, generator: torch.Generator, init_range: float = 0.0
     ) -> None:
-        """Draw initial weights from `generator`; see `_initialize` for the distribution."""
+        """Draw the initial weights from `generator`.
+
+        By default they are U(-1/sqrt(H), 1/sqrt(H)) in a layer and N(0, 1) in the embedding, as in
+        torch, and four times as wide as a layer's in the decoder, which learns faster then
+        (docs/experiments/choosing.md). Biases are zero. A cell may begin its layers in another way.
+        With an `init_range` X every parameter is U(-X, X) instead, but for biases that a cell wants
+        at a value.
+        """
         super().__init__()
         self.config = config
         self.embedding = nn.Module()
@@ -38,16 +49,12 @@ class CharRNN(nn.Module):
             self.get_submodule(owner).register_parameter(
                 parameter, nn.Parameter(torch.empty(shape))
             )
-        self._initialize(generator, init_range)
+        self._draw_weights(generator, init_range)
+        self._begin_as_the_cell_does(generator, init_range)
 
     @torch.no_grad()
-    def _initialize(self, generator: torch.Generator, init_range: float) -> None:
-        """U(-1/sqrt(H), 1/sqrt(H)) for a layer, N(0, 1) for the embedding, and a wider decoder.
-
-        The first two are torch's own. A decoder drawn four times as wide learns faster
-        (docs/experiments/choosing.md). Biases are zero, and a cell may say otherwise of its layers.
-        With an `init_range` X all is U(-X, X) instead, but for biases that a cell wants at a value.
-        """
+    def _draw_weights(self, generator: torch.Generator, init_range: float) -> None:
+        """Draw every parameter from the distribution of its kind, or all from U(-X, X)."""
         bound = 1 / math.sqrt(self.config.hidden_size)
         for name, parameter in self.named_parameters():
             if init_range:
@@ -59,9 +66,13 @@ class CharRNN(nn.Module):
                 parameter.uniform_(-width, width, generator=generator)
             else:
                 parameter.zero_()
+
+    @torch.no_grad()
+    def _begin_as_the_cell_does(self, generator: torch.Generator, init_range: float) -> None:
+        """Set the initial values that the cell wants: its bias, identity and input_std in CELLS."""
         cell = CELLS[self.config.cell]
         for layer in self.layers():
-            biases = layer.bias_ih.view(cell.gates, self.config.hidden_size)
+            biases = layer.bias_ih.view(cell.gates, self.config.hidden_size)  # (G, H)
             for block, value in enumerate(cell.bias):
                 if value:
                     biases[block] = value
@@ -71,7 +82,7 @@ class CharRNN(nn.Module):
                 layer.weight_ih.normal_(0.0, cell.input_std, generator=generator)
 
     def layers(self) -> list[LayerWeights]:
-        """The stack's parameters, bottom layer first."""
+        """The parameters of every layer, the bottom one first."""
         recurrent = CELLS[self.config.cell].recurrent_shapes(self.config.hidden_size)
         return [
             LayerWeights(
@@ -83,10 +94,13 @@ class CharRNN(nn.Module):
         ]
 
     def initial_state(self, batch_size: int) -> State:
-        """Zeros, each (L, B, H), where the parameters are."""
+        """The state of `batch_size` streams that have read nothing.
+
+        It is zeros (L, B, H) for each name in Cell.state, of the parameters' type and device.
+        """
         shape = (self.config.num_layers, batch_size, self.config.hidden_size)
-        like = next(self.parameters())
-        return tuple(like.new_zeros(shape) for _ in CELLS[self.config.cell].state)
+        parameter = next(self.parameters())
+        return tuple(parameter.new_zeros(shape) for _ in CELLS[self.config.cell].state)
 
     def forward(
         self,
@@ -95,12 +109,12 @@ class CharRNN(nn.Module):
         engine: Engine,
         masks: Sequence[Tensor] = (),
     ) -> tuple[Tensor, State]:
-        """Ids (T, B) -> logits (T, B, V), final state; `engine` runs the recurrent stack.
+        """Read ids (T, B) from `state`; return the logits (T, B, V) and the state after them.
 
-        `masks` are L dropout masks (T, B, H), the last one for the top layer's output, each already
-        divided by the kept fraction; or none.
+        `engine` runs the recurrent stack. `masks` are L dropout masks (T, B, H), which hold 0 or
+        1 / (1 - dropout), one for each layer's outputs; or none.
         """
-        hidden, state = self._hidden(ids, state, engine, masks, ())
+        hidden, state = self._hidden(ids, state, engine, masks, ())  # (T, B, H)
         mask = masks[-1] if masks else None
         return decode(hidden, mask, self._decoder_weights(), engine.precision), state
 
@@ -113,12 +127,12 @@ class CharRNN(nn.Module):
         masks: Sequence[Tensor] = (),
         weight_masks: Sequence[Sequence[Tensor]] = (),
     ) -> tuple[Tensor, State]:
-        """Mean nats of targets (T, B) after ids (T, B), final state; the rest as in `forward`.
+        """Read ids (T, B); return the mean nats of targets (T, B), a scalar, and the state after.
 
-        `weight_masks` are, for each of L layers, one mask for each of its recurrent matrices; or
-        none.
+        `state`, `engine` and `masks` are those of `forward`. `weight_masks` are, for each of L
+        layers, one mask for each of its recurrent matrices, of its shape; or none.
         """
-        hidden, state = self._hidden(ids, state, engine, masks, weight_masks)
+        hidden, state = self._hidden(ids, state, engine, masks, weight_masks)  # (T, B, H)
         mask = masks[-1] if masks else None
         return engine.mean_nats(hidden, mask, self._decoder_weights(), targets), state
 
@@ -130,12 +144,12 @@ class CharRNN(nn.Module):
         masks: Sequence[Tensor],
         weight_masks: Sequence[Sequence[Tensor]],
     ) -> tuple[Tensor, State]:
-        """The top layer's outputs (T, B, H) before dropout, final state."""
+        """The top layer's outputs (T, B, H), before dropout, and the state after ids (T, B)."""
         layers = self.layers()
         if weight_masks:
             layers = [
-                _masked(layer, of_layer)
-                for layer, of_layer in zip(layers, weight_masks, strict=True)
+                _masked(layer, layer_masks)
+                for layer, layer_masks in zip(layers, weight_masks, strict=True)
             ]
         embedding = self.embedding.get_parameter("weight") if self.config.embedding_size else None
         return engine(self.config.cell, ids, embedding, layers, state, masks[:-1])
@@ -144,19 +158,24 @@ class CharRNN(nn.Module):
         return Decoder(self.decoder.get_parameter("weight"), self.decoder.get_parameter("bias"))
 
     def weights(self) -> dict[str, NDArray[np.float32]]:
-        """A copy of every parameter as numpy, by name."""
+        """A copy of every parameter by its name, in float32 on the CPU."""
         return {
             name: parameter.detach().cpu().float().numpy().copy()
             for name, parameter in self.named_parameters()
         }
 
     def load_weights(self, weights: Mapping[str, NDArray[Any]]) -> None:
-        """Take over every parameter; names and shapes must agree."""
+        """Take every parameter over from `weights`, by its name.
+
+        Raises RuntimeError unless names and shapes are those of the model.
+        """
         self.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
 
 
 def _masked(layer: LayerWeights, masks: Sequence[Tensor]) -> LayerWeights:
-    """The layer with each of its recurrent matrices times its mask."""
-    left = iter(masks)
-    recurrent = (part * next(left) if part.dim() == 2 else part for part in layer.recurrent)
-    return layer._replace(recurrent=tuple(recurrent))
+    """The layer with each of its recurrent matrices times its mask; biases are never dropped."""
+    next_mask = iter(masks)
+    recurrent = tuple(
+        weight * next(next_mask) if weight.dim() == 2 else weight for weight in layer.recurrent
+    )
+    return layer._replace(recurrent=recurrent)

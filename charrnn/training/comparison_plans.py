@@ -20,7 +20,7 @@ from charrnn.plan.engines import EngineName
 from charrnn.plan.optimizers import OptimizerConfig
 from charrnn.plan.plan import CorpusPlan, Plan
 from charrnn.plan.request import TrainingRequest
-from charrnn.training.benchmark import make_trainers, random_ids
+from charrnn.training.benchmark import made_up_text, make_trainers
 from charrnn.training.calibration import make_plan
 from charrnn.training.timing import median_seconds
 
@@ -75,9 +75,9 @@ def _fastest_engine(models: Sequence[ModelConfig], shared: TrainingRequest) -> E
     torch.set_num_threads(step.threads)
     seconds = dict.fromkeys(engines, 0.0)
     for model in models:
+        text = made_up_text(model.vocab_size, step)
         kinds = [(engine, step.precision) for engine in engines]
-        ids = random_ids(model, step)
-        trainers = make_trainers(kinds, ids, model, OptimizerConfig(), step)
+        trainers = make_trainers(kinds, text, model, OptimizerConfig(), step)
         steps = {engine: trainer.step for (engine, _), trainer in trainers.items()}
         for engine, step_s in median_seconds(steps, TIMING_S).items():
             seconds[engine] += step_s

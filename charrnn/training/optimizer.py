@@ -1,9 +1,11 @@
-"""AdamW, RMSprop and SGD, clipping, and the learning rate as a pure function of the step."""
+"""The optimizers: the equations that turn gradients into steps, and the clipping before them.
 
-import math
+Adding one is a class here, in OPTIMIZER_CLASSES, and its line in charrnn/plan/optimizers.py, which
+holds what the command line and the plan need to know of it without torch.
+"""
+
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 import torch
@@ -13,62 +15,31 @@ from torch.nn import Parameter
 from charrnn.plan.optimizers import OptimizerConfig
 
 EPSILON = 1e-8
-
-Numbers = tuple[float, float, float, float, float, float, float]
-"""lr, decay, beta1, beta2, epsilon, and what the two means are multiplied by to be unbiased."""
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How far a run has come at each of its steps: 0 after the warm-up, 1 at the end."""
-
-    warmup: int
-    """Steps of the warm-up."""
-    total: int
-    """Steps of the whole run."""
-    bend_step: int
-    """From this step on progress is even: to 1 at `total`."""
-    bend_progress: float
-    """How far the run had come at `bend_step`."""
-
-    @classmethod
-    def of(cls, steps: int, config: OptimizerConfig) -> "Schedule":
-        """The schedule of a run of `steps` steps."""
-        warmup = min(config.warmup_steps, steps // 10)
-        return cls(warmup, steps, warmup, 0.0)
-
-    def progress(self, step: int) -> float:
-        """How far the run has come at `step`, from 0 to 1."""
-        done = max(0, step - self.bend_step) / max(1, self.total - self.bend_step)
-        return self.bend_progress + (1 - self.bend_progress) * done
-
-    def bent(self, step: int, total: int) -> "Schedule":
-        """The same until `step`; from there evenly on to an end at another `total`."""
-        return replace(self, total=total, bend_step=step, bend_progress=self.progress(step))
-
-
-def learning_rate(step: int, schedule: Schedule, config: OptimizerConfig, epoch: int = 0) -> float:
-    """The rate of step 0, 1, ... `total` - 1: linear warm-up, then a cosine down.
-
-    With `lr_decay`, instead of the cosine: constant, times that after each epoch from the
-    `lr_decay_after`-th on; `epoch` is how many are over.
-    """
-    if step < schedule.warmup:
-        return config.lr * (step + 1) / (schedule.warmup + 1)
-    if config.lr_decay is not None:
-        return config.lr * config.lr_decay ** max(0, epoch + 1 - config.lr_decay_after)
-    cosine = 0.5 * (1 + math.cos(math.pi * schedule.progress(step)))
-    return config.lr * (config.final_lr_frac + (1 - config.final_lr_frac) * cosine)
+"""Number added to the root of a mean of squares, so that nothing is divided by zero."""
 
 
 class Optimizer(ABC):
-    """Parameters, what is kept of their gradients, and how these change them."""
+    """Parameters, the tensors that are kept of their gradients, and the step that changes both.
 
+    A subclass is one optimizer: a name, the names of what it keeps, and its equations.
+    """
+
+    name: ClassVar[str]
+    """The optimizer's name in OPTIMIZERS, which is what --optimizer takes."""
     keeps: ClassVar[tuple[str, ...]]
-    """What is kept from step to step: of each a tensor for each parameter, zero at first."""
+    """Names of what is kept from step to step. Under each name there is one tensor for each
+    parameter, of its shape, with zeros before the first step."""
 
-    def __init__(self, parameters: Iterable[Parameter], config: OptimizerConfig) -> None:
+    def __init__(
+        self, parameters: Iterable[Parameter], config: OptimizerConfig, native_threads: int = 0
+    ) -> None:
+        """Keep zeros for `parameters`.
+
+        `native_threads` are the threads of our own kernels, for an optimizer that has one; 0 leaves
+        the arithmetic to torch.
+        """
         self._config = config
+        self._native_threads = native_threads
         self.parameters = list(parameters)
         self.kept = {name: [torch.zeros_like(p) for p in self.parameters] for name in self.keeps}
 
@@ -76,7 +47,7 @@ class Optimizer(ABC):
     def clip(self) -> Tensor:
         """Scale all gradients down to `clip_norm`, then cut every element off at `clip_value`.
 
-        Returns their norm as it was before.
+        Returns the norm of all gradients together as it was before, a scalar on their device.
         """
         norm = torch.nn.utils.get_total_norm(
             [p.grad for p in self.parameters if p.grad is not None]
@@ -89,8 +60,12 @@ class Optimizer(ABC):
 
     @torch.no_grad()
     def step(self, step: int, lr: float) -> None:
-        """Update the parameters from their gradients, and forget these; `step` counts from 0."""
+        """Change every parameter by its gradient at the learning rate `lr`; forget the gradients.
+
+        `step` is the number of steps that were made before.
+        """
         for weight, *kept in zip(self.parameters, *self.kept.values(), strict=True):
+            # Biases, the parameters with one dimension, never decay.
             decay = lr * self._config.weight_decay if weight.dim() > 1 else 0.0
             assert weight.grad is not None
             self._update(step, lr, decay, weight, weight.grad, *kept)
@@ -100,13 +75,18 @@ class Optimizer(ABC):
     def _update(
         self, step: int, lr: float, decay: float, weight: Tensor, gradient: Tensor, *kept: Tensor
     ) -> None:
-        """One parameter's step, in place: w <- w - decay * w, and then what the gradient says."""
+        """Change one parameter and what is kept of it, in place.
+
+        `weight` first becomes (1 - decay) * weight, and then changes by what the gradient says.
+        `gradient` and each tensor of `kept`, one for each name in `keeps`, have the shape of
+        `weight`; `step` counts from 0.
+        """
 
 
 class AdamW(Optimizer):
     """AdamW (Loshchilov & Hutter 2019), made cautious (Liang et al. 2024).
 
-    With gradient g and step t = 1, 2, ...:
+    With the parameter w, its gradient g, and the step t = 1, 2, ...:
 
         m <- beta1 m + (1 - beta1) g
         v <- beta2 v + (1 - beta2) g * g
@@ -114,39 +94,48 @@ class AdamW(Optimizer):
         w <- w - lr * weight_decay * w            (matrices only)
         w <- w - lr * a * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
 
-    Caution, the factor a, means that no weight moves against its newest gradient. It lets the rate
-    be twice as high, and learns more in the same steps (docs/experiments/choosing.md).
+    The two means m and v begin at 0, for which the factors with beta^t make up. Caution, the factor
+    a, means that no weight moves against its newest gradient. It lets the rate be twice as high,
+    and learns more in the same steps (docs/experiments/choosing.md).
     """
 
+    name = "adamw"
     keeps = ("mean", "square")
-
-    def __init__(
-        self, parameters: Iterable[Parameter], config: OptimizerConfig, native_threads: int = 0
-    ) -> None:
-        """Our own kernels do the arithmetic on `native_threads` threads; 0: torch does."""
-        super().__init__(parameters, config)
-        self._adamw = _native_adamw(native_threads) if native_threads else _adamw
 
     def _update(
         self, step: int, lr: float, decay: float, weight: Tensor, gradient: Tensor, *kept: Tensor
     ) -> None:
+        mean, square = kept
         beta1, beta2 = self._config.beta1, self._config.beta2
         mean_scale, square_scale = (1 / (1 - beta ** (step + 1)) for beta in (beta1, beta2))
-        mean, square = kept
-        numbers = (lr, decay, beta1, beta2, EPSILON, mean_scale, square_scale)
-        self._adamw(weight, gradient, mean, square, *numbers)
+        if self._native_threads:
+            from charrnn.native import _native  # it is not there without a C++ compiler
+
+            _native.adamw(
+                self._native_threads, weight.detach(), gradient.contiguous(), mean, square,
+                lr, decay, beta1, beta2, EPSILON, mean_scale, square_scale,
+            )  # fmt: skip
+            return
+        mean.lerp_(gradient, 1 - beta1)
+        square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        caution = mean * gradient > 0
+        update = caution * mean / ((square * square_scale).sqrt() + EPSILON)
+        weight.mul_(1 - decay).add_(update, alpha=-lr * mean_scale)
 
 
 class RMSprop(Optimizer):
-    """RMSprop (Tieleman & Hinton 2012), as Lua torch has it: not centred, nothing corrected.
+    """RMSprop (Tieleman & Hinton 2012), as Lua torch has it.
 
-    With gradient g:
+    With the parameter w and its gradient g:
 
         v <- alpha v + (1 - alpha) g * g
         w <- w - lr * weight_decay * w            (matrices only)
         w <- w - lr * g / (sqrt(v) + eps)
+
+    The mean of g is not taken out of v, and v, which begins at 0, is not made unbiased.
     """
 
+    name = "rmsprop"
     keeps = ("square",)
 
     def _update(
@@ -161,13 +150,14 @@ class RMSprop(Optimizer):
 class SGD(Optimizer):
     """Stochastic gradient descent with momentum (Polyak 1964), as torch has it.
 
-    With gradient g:
+    With the parameter w and its gradient g:
 
         v <- momentum v + g
         w <- w - lr * weight_decay * w            (matrices only)
         w <- w - lr * v
     """
 
+    name = "sgd"
     keeps = ("velocity",)
 
     def _update(
@@ -178,36 +168,17 @@ class SGD(Optimizer):
         weight.mul_(1 - decay).add_(velocity, alpha=-lr)
 
 
+OPTIMIZER_CLASSES: Mapping[str, type[Optimizer]] = {
+    optimizer.name: optimizer for optimizer in (AdamW, RMSprop, SGD)
+}
+"""The class of every optimizer in OPTIMIZERS, by its name."""
+
+
 def make_optimizer(
     parameters: Iterable[Parameter], config: OptimizerConfig, native_threads: int
 ) -> Optimizer:
-    """The optimizer that `config` names; AdamW runs on our own kernels if `native_threads`."""
-    if config.optimizer == "rmsprop":
-        return RMSprop(parameters, config)
-    if config.optimizer == "sgd":
-        return SGD(parameters, config)
-    return AdamW(parameters, config, native_threads)
+    """The optimizer of `parameters` that `config` names.
 
-
-def _native_adamw(threads: int) -> Callable[[Tensor, Tensor, Tensor, Tensor, *Numbers], None]:
-    """The same as `_adamw` on our own kernels."""
-    from charrnn.native import _native
-
-    def update(
-        weight: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, *numbers: *Numbers
-    ) -> None:
-        _native.adamw(threads, weight.detach(), gradient.contiguous(), mean, square, *numbers)
-
-    return update
-
-
-def _adamw(
-    weight: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, *numbers: *Numbers
-) -> None:
-    """One parameter's step, in place; the equations are in AdamW."""
-    lr, decay, beta1, beta2, epsilon, mean_scale, square_scale = numbers
-    mean.lerp_(gradient, 1 - beta1)
-    square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-    caution = mean * gradient > 0
-    update = caution * mean / ((square * square_scale).sqrt() + epsilon)
-    weight.mul_(1 - decay).add_(update, alpha=-lr * mean_scale)
+    It runs on our own kernels with `native_threads` threads, where it has one and they are not 0.
+    """
+    return OPTIMIZER_CLASSES[config.optimizer](parameters, config, native_threads)

@@ -6,17 +6,15 @@ does not depend on the clock, so a run that was resumed goes the same way.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, NoReturn
 
 import torch
 
 from charrnn.corpus.encoded import EncodedCorpus
-from charrnn.engines.selection import make_engine
 from charrnn.errors import RunError
 from charrnn.files.run_folder import RunFolder
-from charrnn.inference.scoring import Score, evaluate, score_sampled
 from charrnn.plan.fine_tuning import Start
 from charrnn.plan.plan import Plan
 from charrnn.runs.events import (
@@ -29,35 +27,23 @@ from charrnn.runs.events import (
     StepReport,
     StopRequest,
 )
-from charrnn.runs.saves import Best
-from charrnn.training.run_saver import Keeper, Standing
-from charrnn.training.snapshot import judge_precisions, make_checkpoint, write_sample
-from charrnn.training.torch_scorer import TorchScorer
+from charrnn.runs.saves import Best, RunStatus
+from charrnn.training.divergence import MOST_ROLLBACKS, DivergedError, check_loss
+from charrnn.training.evaluation import Evaluator
+from charrnn.training.pace import Pace
+from charrnn.training.run_saver import RunSaver
+from charrnn.training.snapshot import write_sample
 from charrnn.training.trainer import Trainer
-
-DEADLINE_SLACK = 0.04
-"""Fraction of the budget by which a run that turned out slower than calibrated may go over."""
-
-PACE_CHECKS = 40
-"""How often in a run its pace is compared with its budget."""
-DRIFT = 0.08
-"""A run whose remaining steps would differ by no more than this fraction keeps to its plan."""
-
-MOST_ROLLBACKS = 3
-"""How often a run that diverges goes on with half the learning rate, before it gives up."""
 
 Reason = Literal["finished", "deadline", "interrupted", "no better"]
 
 
-class _DivergedError(Exception):
-    """Training has come to a loss that no further step will mend."""
-
-    def __init__(self, nats: float) -> None:
-        self.nats = nats
-
-
 class TrainingRun:
-    """A plan being carried out in a folder."""
+    """A plan that is carried out in a folder.
+
+    Between two steps the run is what its trainer and its status say; the status is owned and
+    changed here alone.
+    """
 
     def __init__(
         self,
@@ -68,12 +54,15 @@ class TrainingRun:
         notes: tuple[str, ...] = (),
         start: Start | None = None,
     ) -> None:
-        """`elapsed()` is the age of the command in seconds; `start` has the first weights."""
+        """Stand before the first step of `plan`.
+
+        `elapsed()` is the age of the command in seconds, `notes` are for the user, and `start` is
+        the model whose weights the run begins with; None: they are drawn.
+        """
         self.plan = plan
         self.folder = folder
         torch.set_num_threads(plan.step.threads)
         self._notes = notes
-        self._validation = corpus.checked_split("validation")
         self._record_end = corpus.record_end
         self._vocabulary = corpus.vocabulary
         self._trainer = Trainer(
@@ -82,57 +71,100 @@ class TrainingRun:
         if start is not None:
             model = self._trainer.model
             model.load_weights(start.remapped(corpus.vocabulary, model.weights()))
-        engine = make_engine(plan.step.engine, "fp32", plan.step.threads)
-        self._scorer = TorchScorer(self._trainer.model, engine)
-        self._age = elapsed
-        self._elapsed_before = 0.0
-        self._last_report_s = 0.0
-        self._paced = (0, 0.0)
-        self._standing = Standing()
-        self._keeper = Keeper(plan, folder, self._trainer, self._standing, self._elapsed)
+        self._evaluator = Evaluator(plan, corpus, self._trainer.model)
+        self._command_age = elapsed
+        self._earlier_s = 0.0
+        self._reported_s = 0.0
+        self._pace = Pace(plan)
+        self._status = RunStatus()
+        self._saver = RunSaver(plan, folder, self._trainer, corpus.vocabulary, self._elapsed)
 
     def _elapsed(self) -> float:
-        return self._elapsed_before + self._age()
+        """The age of the run in seconds: of this session and those before it."""
+        return self._earlier_s + self._command_age()
+
+    def resume(self) -> None:
+        """Take up the last good state in the folder; a run that never saved any starts afresh.
+
+        Raises RunError if the states are damaged or of another run.
+        """
+        resumed = self._saver.resume()
+        if resumed is None:
+            self._notes += ("stopped before its first save: it starts from its plan",)
+            return
+        self._status = resumed.status
+        self._earlier_s = resumed.elapsed_s - self._command_age()
+        self._notes += resumed.notes
 
     def events(self, stop: StopRequest) -> Iterator[Event]:
-        """Carry the plan out from where the run stands, yielding events; `stop` ends it early."""
-        trainer = self._trainer
-        if self._standing.finished:
-            yield self._over("already finished", self._best_nats())
+        """Carry the plan out from where the run stands, yielding events; `stop` ends it early.
+
+        Raises RunError if training diverges again and again, OutputError if a file cannot be
+        written; what was saved before that stays.
+        """
+        if self._status.finished:
+            yield self._finished("already finished")
             return
-        yield RunStarted(self.plan, self.folder.path, trainer.step_count, self._notes)
-        if self.plan.init is not None and not self._keeper.has_saved:
-            self._keeper.save_evaluated()  # from here on that model is not needed any more
+        yield RunStarted(self.plan, self.folder.path, self._trainer.step_count, self._notes)
+        if self.plan.init is not None and not self._saver.has_saved:
+            self._saver.save_evaluated(self._status)  # from here on that model is not needed
+        reason = yield from self._train(stop)
+        if reason == "interrupted":
+            self._save_interrupted()
+            yield self._finished(reason)
+            return
+        final = self._judge_best_model()
+        yield final
+        yield self._finished(reason, final.windows_nats)
+
+    def _train(self, stop: StopRequest) -> Generator[Event, None, Reason]:
+        """Take steps until there is a reason to stop, which is returned."""
         self._begin_timing()
         while True:
             try:
                 while (reason := self._reason_to_stop(stop)) is None:
                     yield from self._step()
-                if reason != "interrupted" and self._standing.evaluated_step != trainer.step_count:
+                if reason != "interrupted" and not self._is_evaluated():
                     yield self._evaluate()
-                break
-            except _DivergedError as found:
-                yield self._roll_back(found.nats)
-        if reason == "interrupted":
-            self._save_interrupted()
-            yield self._over(reason, self._best_nats())
-            return
-        final = self._evaluate_best()
-        yield final
-        yield self._over(reason, final.val_nats, final.windows_nats)
+                return reason
+            except DivergedError as diverged:
+                yield self._roll_back(diverged.nats)
 
     def _begin_timing(self) -> None:
-        self._last_report_s = self._elapsed()
-        self._paced = (self._trainer.step_count, self._last_report_s)
+        """Measure speeds from here on."""
+        self._reported_s = self._elapsed()
+        self._pace.begin(self._trainer.step_count, self._reported_s)
+
+    def _reason_to_stop(self, stop: StopRequest) -> Reason | None:
+        """Why no further step is taken; None: one is. No other place decides that."""
+        step = self._trainer.step_count
+        if step >= self._trainer.schedule.total:
+            return "finished"
+        if stop.signal is not None:
+            return "interrupted"
+        if self._is_out_of_patience():
+            return "no better"
+        if self._pace.is_over(step, self._elapsed()):
+            return "deadline"
+        return None
+
+    def _is_out_of_patience(self) -> bool:
+        """Whether the best model is so long ago that it was, most likely, the last one."""
+        best, run = self._status.best, self.plan.run
+        if best is None or run.patience == 0:
+            return False
+        return self._status.evaluated_step - best.step >= run.patience * run.eval_every
+
+    def _is_evaluated(self) -> bool:
+        """Whether the model as it stands has been evaluated."""
+        return self._status.evaluated_step == self._trainer.step_count
 
     def _step(self) -> Iterator[Event]:
-        """One step, and all that is due after it; raises _DivergedError."""
+        """Take one step, and do what is due after it. Raises DivergedError."""
         trainer, run = self._trainer, self.plan.run
         trainer.step()
-        if trainer.step_count % max(1, run.steps // PACE_CHECKS) == 0:
-            change = self._keep_pace()
-            if change is not None:
-                yield change
+        if self._pace.is_check_due(trainer.step_count):
+            yield from self._keep_pace()
         if trainer.step_count % run.report_every == 0:
             yield self._report()
         if trainer.step_count % run.eval_every == 0:
@@ -144,208 +176,141 @@ class TrainingRun:
                 trainer.step_count,
                 self._record_end,
             )
-        elif self._keeper.is_save_due():
+        elif self._saver.is_save_due():
             self._save_progress()
 
-    def _reason_to_stop(self, stop: StopRequest) -> Reason | None:
-        """The one place that decides whether to go on."""
-        if self._trainer.step_count >= self._trainer.schedule.total:
-            return "finished"
-        if stop.signal is not None:
-            return "interrupted"
-        if self._out_of_patience():
-            return "no better"
-        budget = self.plan.budget_s
-        if budget is not None:
-            deadline = budget * (1 + DEADLINE_SLACK) - self.plan.final_s
-            if self._trainer.step_count > 0 and self._elapsed() > deadline:
-                return "deadline"
-        return None
-
-    def _keep_pace(self) -> PaceChanged | None:
+    def _keep_pace(self) -> Iterator[Event]:
         """Give the run as many steps as the rest of its budget holds, if that has changed much."""
         step, now = self._trainer.step_count, self._elapsed()
-        paced_step, paced_s = self._paced
-        planned = self._trainer.schedule.total
-        if self.plan.budget_s is None or step >= planned:
-            return None
-        step_s = (now - paced_s) / (step - paced_step)
-        left = max(1, int((self.plan.budget_s - self.plan.final_s - now) / step_s))
-        steps = min(step + left, self.plan.most_steps or planned)
-        if abs(steps - planned) <= DRIFT * (planned - step):
-            return None
-        self._trainer.end_at(steps)
-        self._paced = (step, now)
-        return PaceChanged(step, steps, now)
-
-    def _out_of_patience(self) -> bool:
-        """Whether the best model is so long ago that it was, most likely, the last one."""
-        run, best = self.plan.run, self._standing.best
-        if best is None or run.patience == 0:
-            return False
-        since = self._standing.evaluated_step - best.step
-        return since >= run.patience * run.eval_every
-
-    def _best_nats(self) -> float | None:
-        return None if self._standing.best is None else self._standing.best.val_nats
-
-    def _over(
-        self,
-        reason: Reason | Literal["already finished"],
-        val_nats: float | None,
-        windows_nats: float | None = None,
-    ) -> RunFinished:
-        return RunFinished(
-            reason=reason,
-            step=self._trainer.step_count,
-            model=self.folder.model,
-            val_nats=val_nats,
-            elapsed_s=self._elapsed(),
-            windows_nats=windows_nats,
-            best_step=None if self._standing.best is None else self._standing.best.step,
-        )
+        steps = self._pace.steps_that_fit(step, self._trainer.schedule.total, now)
+        if steps is not None:
+            self._trainer.end_at(steps)
+            yield PaceChanged(step, steps, now)
 
     def _report(self) -> StepReport:
+        """Report and record the steps since the last report. Raises DivergedError."""
         progress = self._trainer.report()
-        self._check_loss(progress.train_nats)
+        check_loss(progress.train_nats, len(self._vocabulary), self._best_nats())
         now = self._elapsed()
-        seconds = max(now - self._last_report_s, 1e-9)
-        self._last_report_s = now
+        seconds = max(now - self._reported_s, 1e-9)
+        self._reported_s = now
         report = StepReport(
             step=self._trainer.step_count,
             train_nats=progress.train_nats,
             lr=progress.lr,
-            grad_norm=progress.grad_norm,
+            grad_norm=progress.grad_norm if math.isfinite(progress.grad_norm) else None,
             chars_per_s=progress.characters / seconds,
             elapsed_s=now,
         )
-        self._keeper.record(report)
+        self._saver.record(report)
         return report
 
-    def _check_loss(self, nats: float) -> None:
-        """Raise _DivergedError for a loss, in nats, that a model in order does not have.
+    def _evaluate(self) -> EvalReport:
+        """Estimate the model's loss; save the model if it is the best so far, the state always.
 
-        A uniform guess loses ln V. Once a model has done better it does not do worse than that; and
-        even a first step on text that it does not expect loses less than twice as much and a bit.
+        Raises DivergedError if a number of the state or the loss itself is not finite.
         """
-        chance = math.log(len(self._vocabulary))
-        learned = self._standing.best is not None and self._standing.best.val_nats < chance - 0.5
-        if not nats <= (chance + 0.5 if learned else 2 * chance + 2):
-            raise _DivergedError(nats)
+        score = self._evaluator.estimate()
+        if not (math.isfinite(score.nats) and self._trainer.is_finite()):
+            raise DivergedError(math.nan)
+        step, best_nats = self._trainer.step_count, self._best_nats()
+        self._status = replace(self._status, evaluated_step=step)
+        is_best = best_nats is None or score.nats_per_char < best_nats
+        if is_best:
+            self._status = replace(self._status, best=Best(score.nats_per_char, step))
+            self._saver.save_model(score)
+        report = EvalReport(
+            step=step,
+            val_nats=score.nats_per_char,
+            val_characters=score.characters,
+            carried=False,
+            best=is_best,
+            elapsed_s=self._elapsed(),
+        )
+        self._saver.record(report)
+        self._saver.save_evaluated(self._status)
+        return report
+
+    def _judge_best_model(self) -> EvalReport:
+        """The final evaluation: the best model's exact losses, sealed into its file."""
+        best = self._evaluator.judged(self._saver.best_model())
+        self._saver.replace_model(best)
+        losses = best.losses
+        assert losses.val_nats is not None
+        assert losses.val_characters is not None
+        report = EvalReport(
+            step=best.step,
+            val_nats=losses.val_nats,
+            val_characters=losses.val_characters,
+            carried=True,
+            best=True,
+            elapsed_s=self._elapsed(),
+            windows_nats=losses.val_windows_nats,
+        )
+        self._saver.record(report)
+        self._status = replace(self._status, best=Best(losses.val_nats, best.step), finished=True)
+        self._saver.save_evaluated(self._status)
+        return report
 
     def _roll_back(self, nats: float) -> RolledBack:
         """Go back to the last evaluation with half the learning rate, or give up with RunError."""
-        trainer, step = self._trainer, self._trainer.step_count
-        self._keeper.go_back()
-        if self._standing.rollbacks == MOST_ROLLBACKS:
-            best = self._standing.best
-            if best is None:
-                self._save_model(None)
-            raise RunError(
-                f"training diverged again (loss {nats:.3g} after step {step}) although the "
-                f"learning rate was halved {MOST_ROLLBACKS} times; the model of step "
-                f"{trainer.step_count if best is None else best.step} is kept; "
-                f"train anew with a lower --lr than {self.plan.optimizer.lr:g}"
-            )
+        trainer, diverged_step = self._trainer, self._trainer.step_count
+        self._status = self._saver.go_back()
+        if self._status.rollbacks == MOST_ROLLBACKS:
+            self._give_up(nats, diverged_step)
         trainer.lr_scale /= 2
-        self._standing.rollbacks += 1
-        back = RolledBack(
+        self._status = replace(self._status, rollbacks=self._status.rollbacks + 1)
+        report = RolledBack(
             step=trainer.step_count,
-            diverged_step=step,
+            diverged_step=diverged_step,
             train_nats=nats if math.isfinite(nats) else None,
             lr_scale=trainer.lr_scale,
             elapsed_s=self._elapsed(),
         )
-        self._keeper.record(back)
-        self._keeper.save_evaluated()
+        self._saver.record(report)
+        self._saver.save_evaluated(self._status)
         self._begin_timing()
-        return back
-
-    def _evaluate(self) -> EvalReport:
-        """The bounded evaluation; the model is saved if it is the best so far, the state always."""
-        score = score_sampled(self._scorer, self._validation, self.plan.run.eval_chars)
-        if not (math.isfinite(score.nats) and self._trainer.is_finite()):
-            raise _DivergedError(math.nan)
-        step = self._trainer.step_count
-        self._standing.evaluated_step = step
-        best = self._standing.best is None or score.nats_per_char < self._standing.best.val_nats
-        if best:
-            self._standing.best = Best(score.nats_per_char, step)
-            self._save_model(score)
-        report = self._eval_report(score, carried=False, best=best)
-        self._keeper.record(report)
-        self._keeper.save_evaluated()
         return report
 
-    def _evaluate_best(self) -> EvalReport:
-        """Judge the best model in both ways, exactly, and seal that into its file."""
-        assert self._standing.best is not None
-        best = self._keeper.best_model()
-        self._trainer.model.load_weights(best.weights)
-        both = evaluate(self._scorer, self._validation[: self.plan.final_chars])
-        score, windows_nats = both.carried, both.windows.nats_per_char
-        losses = replace(
-            judge_precisions(self.plan, best, self._validation),
-            val_nats=score.nats_per_char,
-            val_characters=score.characters,
-            val_carried=True,
-            val_windows_nats=windows_nats,
-        )
-        self._keeper.save_model(replace(best, losses=losses))
-        self._standing.best = Best(score.nats_per_char, best.step)
-        report = replace(
-            self._eval_report(score, carried=True, best=True),
-            step=best.step,
-            windows_nats=windows_nats,
-        )
-        self._keeper.record(report)
-        self._standing.finished = True
-        self._keeper.save_evaluated()
-        return report
-
-    def _eval_report(self, score: Score, *, carried: bool, best: bool) -> EvalReport:
-        return EvalReport(
-            step=self._trainer.step_count,
-            val_nats=score.nats_per_char,
-            val_characters=score.characters,
-            carried=carried,
-            best=best,
-            elapsed_s=self._elapsed(),
+    def _give_up(self, nats: float, diverged_step: int) -> NoReturn:
+        """Raise RunError, with a model in the folder: the best one, or else the first weights."""
+        best = self._status.best
+        if best is None:
+            self._saver.save_model(None)
+        raise RunError(
+            f"training diverged again (loss {nats:.3g} after step {diverged_step}) although the "
+            f"learning rate was halved {MOST_ROLLBACKS} times; the model of step "
+            f"{self._trainer.step_count if best is None else best.step} is kept; "
+            f"train anew with a lower --lr than {self.plan.optimizer.lr:g}"
         )
 
     def _save_interrupted(self) -> None:
-        """Keep everything, unless that is worthless: then the last evaluation is kept already."""
+        """Save the run as it is; if it has diverged, its last evaluation is saved already."""
         try:
             self._save_progress()
-        except _DivergedError:
-            self._keeper.go_back()
+        except DivergedError:
+            self._status = self._saver.go_back()
 
     def _save_progress(self) -> None:
-        """Save between evaluations; before the first, a model too. Raises _DivergedError."""
+        """Save between evaluations. Raises DivergedError if a number of the state is not finite."""
         if not self._trainer.is_finite():
-            raise _DivergedError(math.nan)
-        if self._standing.best is None:
-            self._save_model(None)
-        self._keeper.save_progress()
+            raise DivergedError(math.nan)
+        self._saver.save_progress(self._status)
 
-    def _save_model(self, score: Score | None) -> None:
-        trainer = self._trainer
-        model = make_checkpoint(
-            self.plan,
-            self._vocabulary,
-            trainer.model.weights(),
-            score,
-            trainer.step_count,
-            self._elapsed(),
+    def _best_nats(self) -> float | None:
+        best = self._status.best
+        return None if best is None else best.val_nats
+
+    def _finished(
+        self, reason: Reason | Literal["already finished"], windows_nats: float | None = None
+    ) -> RunFinished:
+        best = self._status.best
+        return RunFinished(
+            reason=reason,
+            step=self._trainer.step_count,
+            model=self.folder.model,
+            val_nats=self._best_nats(),
+            elapsed_s=self._elapsed(),
+            windows_nats=windows_nats,
+            best_step=None if best is None else best.step,
         )
-        self._keeper.save_model(model)
-
-    def resume(self) -> None:
-        """Take up the last good state in the folder; a run that never saved any starts afresh.
-
-        Raises RunError if the states are damaged or of another run.
-        """
-        elapsed_s, notes = self._keeper.resume()
-        if elapsed_s is not None:
-            self._elapsed_before = elapsed_s - self._age()
-        self._notes = (*self._notes, *notes)

@@ -1,16 +1,14 @@
-"""A model as it stands in the middle of a run: its checkpoint, a sample, what a precision costs."""
+"""The model of a run as it stands between two steps: as a checkpoint, and a sample of its text."""
 
 from dataclasses import asdict
 from importlib.metadata import version
 
 import torch
 
-from charrnn.corpus.encoded import Split
 from charrnn.corpus.vocabulary import Vocabulary
 from charrnn.inference.make_network import make_network
-from charrnn.inference.scoring import Score, score_sampled
+from charrnn.inference.scoring import Score
 from charrnn.model.checkpoint import Checkpoint, CorpusRecord, Losses, Weights
-from charrnn.model.precision import SAMPLING_PRECISIONS
 from charrnn.plan.plan import Plan
 from charrnn.runs.events import SampleReport
 from charrnn.sampling.config import SamplingConfig
@@ -18,7 +16,9 @@ from charrnn.sampling.place import Place
 from charrnn.sampling.writers import make_writer
 
 SAMPLE_CHARACTERS = 160
+"""Length of a sample that is shown during training."""
 SAMPLE_TEMPERATURE = 0.8
+"""Temperature of a sample that is shown during training."""
 
 
 def make_checkpoint(
@@ -29,7 +29,10 @@ def make_checkpoint(
     step: int,
     elapsed_s: float,
 ) -> Checkpoint:
-    """The model after `step` steps, `score` if it was judged."""
+    """The model after `step` steps and `elapsed_s` seconds of its run.
+
+    `score` is the estimate of its loss; None: not measured.
+    """
     corpus = plan.corpus
     return Checkpoint(
         config=plan.model,
@@ -56,22 +59,14 @@ def make_checkpoint(
 def write_sample(
     plan: Plan, vocabulary: Vocabulary, weights: Weights, step: int, record_end: int | None
 ) -> SampleReport:
-    """A few characters; the generator is this sample's own, so the run is not disturbed."""
+    """A few characters of the model after `step` steps.
+
+    `record_end` is the id that ends a record; None: the text is not made of records. The random
+    numbers are the sample's own, so the run is not disturbed.
+    """
     network = make_network(plan.model, weights, threads=1)
     config = SamplingConfig(
         seed=plan.step.seed + step, temperature=SAMPLE_TEMPERATURE, length=SAMPLE_CHARACTERS
     )
     writer = make_writer(network, Place.after(network, vocabulary.start(), record_end), config)
     return SampleReport(step, vocabulary.decode(writer.write(config.length)[:, 0]))
-
-
-def judge_precisions(plan: Plan, model: Checkpoint, validation: Split) -> Losses:
-    """What sampling at each precision costs, all measured on the same text."""
-    if plan.precision_chars == 0:
-        return Losses()
-    by_precision: dict[str, float] = {}
-    for precision in SAMPLING_PRECISIONS:
-        network = make_network(model.config, model.weights, precision, plan.step.threads)
-        score = score_sampled(network, validation, plan.precision_chars)
-        by_precision[precision] = score.nats_per_char
-    return Losses(by_precision=by_precision, precision_characters=score.characters)

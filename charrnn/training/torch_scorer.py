@@ -1,4 +1,4 @@
-"""The torch side of scoring: a window of text through a model that is being trained."""
+"""The cost of text to a model in training: the torch side of inference/scoring.py."""
 
 from typing import Any
 
@@ -13,23 +13,27 @@ from charrnn.training.char_rnn import CharRNN
 
 
 class TorchScorer:
-    """Scores windows in float32, without dropout, with a state of its own."""
+    """A `Scorer` for a model in training, which it reads without dropout.
+
+    The state that training carries is left alone.
+    """
 
     def __init__(self, model: CharRNN, engine: Engine) -> None:
+        """`engine` computes the scores; training may use another one, of lower precision."""
         self.config = model.config
         self._model = model
         self._engine = engine
         self._device = next(model.parameters()).device
 
     def initial_state(self, batch_size: int) -> State:
-        """Zeros, each (L, B, H)."""
+        """The state of streams that have read nothing: zeros, each part (L, B, H)."""
         return tuple(part.cpu().numpy() for part in self._model.initial_state(batch_size))
 
     @torch.no_grad()
     def score(
         self, inputs: NDArray[Any], targets: NDArray[Any], state: State
     ) -> tuple[NDArray[np.float64], State]:
-        """Read inputs (T, B); return nats (T, B) and the state after the last step."""
+        """Read inputs (T, B); return the nats (T, B) of targets (T, B) and the state after them."""
         if len(inputs) == 0:
             return np.zeros(targets.shape), state
         carried = tuple(torch.from_numpy(part).to(self._device) for part in state)
@@ -43,4 +47,5 @@ class TorchScorer:
         )
 
     def _ids(self, ids: NDArray[Any]) -> torch.Tensor:
+        """The ids (T, B) as torch's integers on the model's device."""
         return torch.from_numpy(np.ascontiguousarray(ids, dtype=np.int64)).to(self._device)

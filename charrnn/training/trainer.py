@@ -13,10 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from charrnn.corpus.encoded import Split
 from charrnn.corpus.ids_file import check_ids
-from charrnn.corpus.records import Records
-from charrnn.corpus.windows import Window, make_windows
+from charrnn.corpus.split import Split
+from charrnn.corpus.windows import Window
 from charrnn.engines.interface import State
 from charrnn.engines.selection import make_engine
 from charrnn.files.typed_json import make_record
@@ -26,7 +25,8 @@ from charrnn.plan.config import StepConfig
 from charrnn.plan.optimizers import OptimizerConfig
 from charrnn.training.char_rnn import CharRNN
 from charrnn.training.dropout import draw_mask
-from charrnn.training.optimizer import Schedule, learning_rate, make_optimizer
+from charrnn.training.learning_rate import Schedule, learning_rate
+from charrnn.training.optimizer import make_optimizer
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,8 @@ class Trainer:
         self.lr_scale = 1.0
         self._optimizer_config = optimizer
         self._device = torch.device(config.device)
-        self._windows = make_windows(split, config.batch_size, config.seq_len, config.seed)
-        # Between records the state is always reset, and within one never.
-        self._reset_prob = 0.0 if isinstance(split, Records) else config.reset_prob
+        self._windows = split.training_windows(config.batch_size, config.seq_len, config.seed)
+        self._reset_prob = config.reset_prob if split.may_reset else 0.0
         self._engine = make_engine(config.engine, config.precision, config.threads)
         weights = torch.Generator().manual_seed(config.seed)
         self.model = CharRNN(model, weights, config.init_range).to(self._device)
