@@ -29,7 +29,7 @@ def last_line(stderr: bytes) -> str:
     return stderr.decode().strip().splitlines()[-1]
 
 
-def test_training_then_sampling_then_everything_else(cli: Run, text_file: Path) -> None:
+def test_a_model_is_trained_sampled_shown_judged_and_listed(cli: Run, text_file: Path) -> None:
     done = cli("train", text_file.name, "--steps", "30", *SMALL)
     assert done.returncode == 0, done.stderr
     assert done.stdout == b""
@@ -71,7 +71,7 @@ def test_training_then_sampling_then_everything_else(cli: Run, text_file: Path) 
     assert b"animals-2" in cli("list").stdout
 
 
-def test_a_pipe_in_and_a_reader_that_leaves(cli: Run, tmp_path: Path) -> None:
+def test_a_model_learns_from_a_pipe_and_its_reader_may_leave(cli: Run, tmp_path: Path) -> None:
     done = cli("train", "-", "--name", "piped", "--steps", "5", "-q", *SMALL, stdin=TEXT.encode())
     assert (done.returncode, done.stderr) == (0, b"")
     for count in (0, 1, 300, 5000):
@@ -86,8 +86,8 @@ def test_a_pipe_in_and_a_reader_that_leaves(cli: Run, tmp_path: Path) -> None:
     assert cli("eval", "piped").returncode == 0  # its text was kept with the run
 
 
-def test_an_interrupt_saves_and_says_how_to_resume(cli: Run, text_file: Path) -> None:
-    for place, number in enumerate((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), start=1):
+def test_a_signal_saves_the_run_and_says_how_to_resume_it(cli: Run, text_file: Path) -> None:
+    for turn, number in enumerate((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), start=1):
         run = subprocess.Popen(
             [sys.executable, "-m", "charrnn", "train", text_file.name, "--steps", "100k", *SMALL],
             cwd=text_file.parent,
@@ -98,8 +98,8 @@ def test_an_interrupt_saves_and_says_how_to_resume(cli: Run, text_file: Path) ->
         for line in run.stderr:
             if line.startswith(b"repeat with:"):
                 break
-        name = "animals" if place == 1 else f"animals-{place}"
-        if place == 1:  # while it trains, nobody else may
+        name = "animals" if turn == 1 else f"animals-{turn}"
+        if turn == 1:  # while it trains, nobody else may
             second = cli("train", "--resume", name)
             assert second.returncode == 1
             assert second.stderr.decode().splitlines() == [
@@ -140,7 +140,7 @@ def test_a_strangers_model_cannot_steer_the_terminal(cli: Run, model_file: Path)
     assert b"\x1b" not in error.stderr
 
 
-def test_resuming_goes_on_to_the_end(cli: Run, text_file: Path) -> None:
+def test_a_finished_run_that_is_resumed_says_that_it_is_finished(cli: Run, text_file: Path) -> None:
     cli("train", text_file.name, "--steps", "5", "-q", *SMALL)
     done = cli("train", "--resume", "animals")
     assert done.returncode == 0
@@ -252,7 +252,9 @@ def test_a_mistake_is_one_clear_line(
     assert sorted(str(path) for path in folder.rglob("*")) == before
 
 
-def test_unknown_characters_pass_on_request(cli: Run, model_file: Path) -> None:
+def test_unknown_characters_of_a_prime_are_skipped_or_replaced_on_request(
+    cli: Run, model_file: Path
+) -> None:
     skipped = cli("sample", "-q", "-n", "4", "--prime", "aÉb", "--unknown", "skip", "--seed", "1")
     plain = cli("sample", "-q", "-n", "4", "--prime", "ab", "--seed", "1")
     assert skipped.stdout.decode().removeprefix("aÉb") == plain.stdout.decode().removeprefix("ab")
@@ -295,21 +297,21 @@ def test_a_stream_that_cannot_be_used_is_one_clear_line(
     assert done.stderr == b"charrnn: " + message + b"\n"
 
 
-def test_bench_tells_the_speed_of_every_engine(cli: Run) -> None:
+def test_bench_measures_the_speed_of_every_engine(cli: Run) -> None:
     small = ["--hidden-size", "16", "--batch-size", "4", "--seq-len", "8", "--seconds", "0.2s"]
-    found = json.loads(cli("bench", "--json", *small).stdout)
-    assert {"torch fp32", "native fp32"} <= set(found["training"])
-    assert all(speed > 0 for speed in found["training"].values())
-    assert set(found["sampling"]) == {"fp32", "bf16", "int8"}
-    assert min(found["sampling"].values()) > 0
+    speeds = json.loads(cli("bench", "--json", *small).stdout)
+    assert {"torch fp32", "native fp32"} <= set(speeds["training"])
+    assert all(speed > 0 for speed in speeds["training"].values())
+    assert set(speeds["sampling"]) == {"fp32", "bf16", "int8"}
+    assert min(speeds["sampling"].values()) > 0
     shown = cli("bench", "--cell", "gru", *small).stdout.decode()
     assert "gru 2x16, 4 streams x 8 characters" in shown
     assert "1.00x" in shown
     alone = cli("bench", "--cell", "bow", *small).stdout.decode()
-    assert "to reference fp32" in alone
+    assert "relative to reference fp32" in alone
 
 
-def test_version_and_help(cli: Run) -> None:
+def test_the_version_and_the_help_of_every_command_are_printed(cli: Run) -> None:
     assert re.fullmatch(rb"charrnn \d+\.\d+\.\d+\n", cli("--version").stdout)
     bare = cli()
     assert b"train" in bare.stdout + bare.stderr
@@ -319,7 +321,9 @@ def test_version_and_help(cli: Run) -> None:
         assert b"Usage" in shown.stdout
 
 
-def test_many_samples_are_those_that_each_seed_and_place_gives(cli: Run, model_file: Path) -> None:
+def test_several_samples_differ_and_begin_with_the_one_that_their_seed_gives(
+    cli: Run, model_file: Path
+) -> None:
     def texts(*options: str) -> list[bytes]:
         common = ("-q", "-n", "40", "--seed", "4", "--prime", "ab", "--separator", "|")
         done = cli("sample", *common, *options)
@@ -335,7 +339,7 @@ def test_many_samples_are_those_that_each_seed_and_place_gives(cli: Run, model_f
     assert cli("sample", "-q", "-n", "3", "--samples", "2").stdout.count(b"\n\n") >= 1
 
 
-def test_filters_reach_the_sampler(cli: Run, model_file: Path) -> None:
+def test_the_filters_of_the_command_line_reach_the_sampler(cli: Run, model_file: Path) -> None:
     def text(*options: str) -> bytes:
         return cli("sample", "-q", "-n", "60", "--seed", "4", *options).stdout
 

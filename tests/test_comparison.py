@@ -1,4 +1,4 @@
-"""Cells side by side: what is equal, what is shown, and what becomes of a run that goes wrong."""
+"""Comparisons of cells: what is equal, what is shown, and what becomes of a run that fails."""
 
 import json
 import re
@@ -25,16 +25,18 @@ COLUMNS = ["cell", "hidden", "params", "ms/step", "chars", "seconds", "nats", "b
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(("parameters", "num_layers"), [(4_000, 1), (200_000, 1), (3_000_000, 3)])
-def test_no_other_width_comes_nearer(cell: str, parameters: int, num_layers: int) -> None:
+def test_no_other_hidden_size_comes_nearer_to_the_parameters(
+    cell: str, parameters: int, num_layers: int
+) -> None:
     model = replace(ModelConfig(vocab_size=65), cell=cell, num_layers=num_layers)  # type: ignore
 
-    def distance(width: int) -> int:
-        return abs(replace(model, hidden_size=width).num_parameters() - parameters)
+    def distance(hidden_size: int) -> int:
+        return abs(replace(model, hidden_size=hidden_size).num_parameters() - parameters)
 
-    width = nearest_hidden_size(model, parameters)
-    assert distance(width) == min(map(distance, range(max(1, width - 5), width + 6)))
+    nearest = nearest_hidden_size(model, parameters)
+    assert distance(nearest) == min(map(distance, range(max(1, nearest - 5), nearest + 6)))
     if parameters == 200_000:
-        assert distance(width) < 0.01 * parameters
+        assert distance(nearest) < 0.01 * parameters
 
 
 def test_what_cannot_be_compared_is_refused() -> None:
@@ -44,21 +46,24 @@ def test_what_cannot_be_compared_is_refused() -> None:
         (("gru", "gru"), {}, "gru is there twice"),
         (("gru", "elman"), {}, "no cell 'elman'; there are rnn, gru"),
         (("gru",), {"parameters": 0}, "--parameters 0"),
+        (("gru",), {"shared": TrainingRequest(cell="gru")}, "--cell and --init-from have no mean"),
     ):
         with pytest.raises(UsageError, match=message):
-            ComparisonRequest(cells, shared, **options)
-    with pytest.raises(UsageError, match="--parameters 100: lstm with 1 units has"):
+            ComparisonRequest(cells, **{"shared": shared, **options})
+    with pytest.raises(
+        UsageError, match="--parameters 100: lstm with 1 units has 4,558 parameters"
+    ):
         ComparisonRequest(("lstm",), shared, 100).cell_request("lstm", 65)
 
 
-def test_a_table_a_picture_and_runs_that_are_like_any_other(cli: Run, text_file: Path) -> None:
+def test_a_comparison_gives_a_table_a_picture_and_ordinary_runs(cli: Run, text_file: Path) -> None:
     done = cli("compare", text_file.name, "--cells", "gru,rnn", "--budget", "1s", *SMALL)
     stderr = done.stderr.decode()
     assert done.returncode == 0, stderr
     heading, columns, *rows = done.stdout.decode().splitlines()
     assert re.match(r"animals: [\d,]+ characters, \d+ distinct; \w+ fp32 on cpu, ", heading)
     assert columns.split()[:9] == COLUMNS
-    assert re.search(r"at [\d.]+[kM] +at [\d.]+s$", columns)
+    assert re.search(r"at [\d.]+[kM]? +at [\d.]+s$", columns)
     shown = [row.split() for row in rows[:2]]
     assert {row[0] for row in shown} == {"gru", "rnn"}
     assert all(len(row) == 11 for row in shown)
@@ -79,20 +84,20 @@ def test_a_table_a_picture_and_runs_that_are_like_any_other(cli: Run, text_file:
         assert f"{checkpoint.read(RunFolder(run).model).losses.val_nats:.4f}" == nats
         assert json.loads(RunFolder(run).plan.read_text())["budget_s"] == 1
 
-    taken = cli("compare", text_file.name, "--cells", "rnn", "--name", "animals-compare")
-    assert taken.returncode == 1
-    assert b"a run named 'animals-compare-rnn' exists; write over it with" in taken.stderr
+    refused = cli("compare", text_file.name, "--cells", "rnn", "--name", "animals-compare")
+    assert refused.returncode == 1
+    assert b"a run named 'animals-compare-rnn' exists; write over it with" in refused.stderr
 
 
-def test_all_is_equal_but_the_cell(cli: Run, text_file: Path) -> None:
+def test_everything_is_equal_but_the_cell(cli: Run, text_file: Path) -> None:
     runs = text_file.parent / "checkpoints"
     (runs / "animals-compare-lstm").mkdir(parents=True)
     options = ["--cells", ",".join(CELLS), "--steps", "41", "--seed", "5"]
     done = cli("compare", text_file.name, "--json", "-q", "--plot", "a.svg", *options, *SMALL)
     assert (done.returncode, done.stderr) == (0, b"")
-    found = json.loads(done.stdout)
-    assert found["name"] == "animals-compare-2"
-    cells = found["cells"]
+    record = json.loads(done.stdout)
+    assert record["name"] == "animals-compare-2"
+    cells = record["cells"]
     assert {cell["cell"] for cell in cells} == set(CELLS)
     assert [cell["val_nats"] for cell in cells] == sorted(cell["val_nats"] for cell in cells)
     assert all(2700 < cell["num_parameters"] < 3300 for cell in cells)
@@ -106,22 +111,22 @@ def test_all_is_equal_but_the_cell(cli: Run, text_file: Path) -> None:
         for name in names:
             assert len({json.dumps(plan[part][name]) for plan in plans}) == 1, name
     assert len({(plan["final_chars"], plan["corpus"]["sha256"]) for plan in plans}) == 1
-    assert found["engine"] == plans[0]["step"]["engine"]
-    assert (found["precision"], found["seed"], found["budget_s"]) == ("fp32", 5, None)
-    assert found["equal_characters"] == 41 * 4 * 16
-    assert found["equal_seconds"] == min(cell["seconds"] for cell in cells)
+    assert record["engine"] == plans[0]["step"]["engine"]
+    assert (record["precision"], record["seed"], record["budget_s"]) == ("fp32", 5, None)
+    assert record["equal_characters"] == 41 * 4 * 16
+    assert record["equal_seconds"] == min(cell["seconds"] for cell in cells)
     for cell in cells:
         end = cell["curve"][-1]
         assert end["characters"] == end["step"] * 4 * 16 == cell["characters"]
         assert (end["nats"], end["seconds"]) == (cell["end_nats"], cell["seconds"])
         assert [point["step"] for point in cell["curve"]] == [*range(3, 41, 3), 41]
         assert cell["equal_characters_nats"] == cell["end_nats"]
-        if cell["seconds"] == found["equal_seconds"]:
+        if cell["seconds"] == record["equal_seconds"]:
             assert cell["equal_seconds_nats"] == cell["end_nats"]
     assert (text_file.parent / "a.svg").stat().st_size > 1000
 
 
-def test_an_interrupt_shows_what_there_is(text_file: Path) -> None:
+def test_an_interrupt_shows_the_cells_that_were_trained(text_file: Path) -> None:
     command = ["compare", text_file.name, "--cells", "rnn,gru,lstm", "--steps", "200", *SMALL]
     run = subprocess.Popen(
         [sys.executable, "-m", "charrnn", *command],
@@ -145,21 +150,15 @@ def test_an_interrupt_shows_what_there_is(text_file: Path) -> None:
 
 
 def test_a_cell_that_fails_does_not_lose_the_others(text_file: Path) -> None:
-    """Every loss of the gru is made infinite; and there is nothing to draw with."""
+    """The state of an identity that is carried on without end explodes at any learning rate."""
     program = (
-        "import math, sys\n"
-        "from dataclasses import replace\n"
+        "import sys\n"
         "from charrnn.cli.main import main\n"
-        "from charrnn.training import run\n"
-        "sys.modules['matplotlib'] = None\n"
-        "class Diverging(run.Trainer):\n"
-        "    def report(self):\n"
-        "        nats = {'train_nats': math.inf} if self.model.config.cell == 'gru' else {}\n"
-        "        return replace(super().report(), **nats)\n"
-        "run.Trainer = Diverging\n"
+        "sys.modules['matplotlib'] = None  # there is nothing to draw with\n"
         "main()\n"
     )
-    command = ["compare", text_file.name, "--cells", "gru,rnn", "--steps", "20", "--json", *SMALL]
+    command = ["compare", text_file.name, "--cells", "irnn,rnn", "--reset-prob", "0", "--json"]
+    command += ["--steps", "40", "--eval-every", "40", *SMALL]
     done = subprocess.run(
         [sys.executable, "-c", program, *command],
         cwd=text_file.parent,
@@ -168,11 +167,13 @@ def test_a_cell_that_fails_does_not_lose_the_others(text_file: Path) -> None:
     )
     assert done.returncode == 1
     *_, missing, failure = done.stderr.decode().splitlines()
-    assert failure.startswith("charrnn: gru failed: training diverged again (loss inf after step ")
+    assert re.match(
+        r"charrnn: irnn failed: training diverged again \(loss [\w.+]+ after step ", failure
+    )
     assert missing == ("no picture: drawing needs one more package: pip install 'charrnn[plot]'")
     good, bad = json.loads(done.stdout)["cells"]
     assert (good["cell"], good["ended"], good["error"]) == ("rnn", "finished", None)
     assert good["val_nats"] > 0
-    assert (bad["cell"], bad["ended"], bad["curve"]) == ("gru", "failed", [])
+    assert (bad["cell"], bad["ended"], bad["curve"]) == ("irnn", "failed", [])
     assert bad["lr_scale"] == 0.125
     assert "diverged again" in bad["error"]

@@ -1,4 +1,4 @@
-"""Curves from metrics files written by hand, read between their points, and drawn."""
+"""Learning curves: read from metrics written by hand, between their points, and drawn."""
 
 import json
 import math
@@ -24,7 +24,7 @@ BITS = math.log(2)
 
 
 def run_folder(path: Path, lines: list[dict[str, Any]]) -> RunFolder:
-    """A run of 3 streams and windows of 7, as its files tell."""
+    """The folder of a run of 3 streams and windows of 7 characters, with these metrics."""
     plan = Plan(
         corpus=CorpusPlan("text", ("text",), ("/text",), TextConfig(), "0", 999, SplitConfig()),
         model=ModelConfig(vocab_size=11),
@@ -42,15 +42,15 @@ def run_folder(path: Path, lines: list[dict[str, Any]]) -> RunFolder:
 
 
 def step(number: int, chars_per_s: float) -> dict[str, Any]:
-    numbers = {"train_nats": 1.0, "lr": 0.1, "grad_norm": math.inf, "elapsed_s": 0.0}
-    return {"event": "step", "step": number, "chars_per_s": chars_per_s, **numbers}
+    others = {"train_nats": 1.0, "lr": 0.1, "grad_norm": math.inf, "elapsed_s": 0.0}
+    return {"event": "step", "step": number, "chars_per_s": chars_per_s, **others}
 
 
 def evaluation(
     number: int, nats: float, seconds: float, *, carried: bool = False
 ) -> dict[str, Any]:
-    numbers = {"step": number, "val_nats": nats, "elapsed_s": seconds, "val_characters": 5}
-    return {"event": "eval", "carried": carried, "best": True, "windows_nats": None, **numbers}
+    others = {"best": True, "windows_nats": None, "val_characters": 5, "elapsed_s": seconds}
+    return {"event": "eval", "step": number, "val_nats": nats, "carried": carried, **others}
 
 
 ROLLBACK = {
@@ -63,7 +63,7 @@ ROLLBACK = {
 }
 
 
-def test_a_curve_is_what_the_metrics_say(tmp_path: Path) -> None:
+def test_a_learning_curve_is_what_the_metrics_say(tmp_path: Path) -> None:
     lines = [
         step(2, 2100.0),
         evaluation(10, 2.5, 3.0),
@@ -156,7 +156,7 @@ def test_a_picture_that_cannot_be_written_is_an_output_error(tmp_path: Path) -> 
         picture.write_picture(CURVES, "title", tmp_path / "gone" / "a.svg")
 
 
-def test_where_no_picture_can_go_is_said_before_any_work(
+def test_a_path_that_no_picture_can_be_written_to_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     picture.check_picture_path(tmp_path / "a.png")

@@ -1,3 +1,5 @@
+"""Starting from a model: what it keeps, what a run with it knows, resumes and refuses."""
+
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -40,8 +42,8 @@ def test_each_character_keeps_what_was_learned_of_it(embedding_size: int, text_f
     assert "č" in new.characters
     assert config.vocab_size != len(new)
     for symbol in new.characters:
-        one = int(new.encode(symbol)[0])
-        for name, along in (
+        new_id = int(new.encode(symbol)[0])
+        for name, axis in (
             ("embedding.weight", 0),
             ("decoder.weight", 0),
             ("decoder.bias", 0),
@@ -49,16 +51,16 @@ def test_each_character_keeps_what_was_learned_of_it(embedding_size: int, text_f
         ):
             if name not in weights:
                 continue
-            row = np.take(weights[name], one, along)
+            row = np.take(weights[name], new_id, axis)
             if symbol in old.characters:
-                before = np.take(start.model.weights[name], int(old.encode(symbol)[0]), along)
-                assert np.array_equal(row, before)
+                old_id = int(old.encode(symbol)[0])
+                assert np.array_equal(row, np.take(start.model.weights[name], old_id, axis))
             else:
                 assert (row == 7.5).all()
     assert np.array_equal(weights["rnn.weight_hh_l1"], start.model.weights["rnn.weight_hh_l1"])
 
 
-def test_a_run_that_starts_from_a_model_knows_much_already(text_file: Path) -> None:
+def test_a_run_that_starts_from_a_model_learns_faster_and_says_what_is_new(text_file: Path) -> None:
     charrnn.train(text_file, steps=120, lr=0.02, name="old", **SMALL, **SIZES)
     events: list[Event] = []
     options = {"steps": 10, "lr": 0.002, **SMALL}
@@ -78,7 +80,9 @@ def test_a_run_that_starts_from_a_model_knows_much_already(text_file: Path) -> N
     assert note.startswith(f"starts from old: it knows {known} of {total} symbols; new: k č")
 
 
-def test_it_resumes_without_that_model_and_repeats_only_with_it(text_file: Path) -> None:
+def test_a_run_resumes_without_the_model_that_it_started_from_but_begins_only_with_it(
+    text_file: Path,
+) -> None:
     charrnn.train(text_file, steps=5, name="old", **SMALL, **SIZES)
     options = {"init_from": "old", "steps": 9, **SMALL}
     whole = charrnn.train("other.txt", name="whole", **options)
@@ -107,7 +111,7 @@ def test_it_resumes_without_that_model_and_repeats_only_with_it(text_file: Path)
     )
 
 
-def test_what_does_not_fit_is_refused(text_file: Path) -> None:
+def test_options_that_do_not_fit_the_model_are_refused(text_file: Path) -> None:
     charrnn.train(text_file, steps=2, name="old", **SMALL, **SIZES)
     for option, value in (("cell", "gru"), ("hidden_size", 18), ("num_layers", 1)):
         with pytest.raises(UsageError, match=f"--{option.replace('_', '-')} {value}: the model"):

@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import Run
 
 PROSE = Path(__file__).parent / "fixtures" / "prose.safetensors"
-SEED = ["--seed", "4", "-q"]
+SEEDED = ["--seed", "4", "-q"]
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def prose(tmp_path: Path) -> str:
 
 
 def text_of(cli: Run, *options: str, stdin: bytes = b"") -> str:
-    done = cli("sample", *SEED, *options, stdin=stdin)
+    done = cli("sample", *SEEDED, *options, stdin=stdin)
     assert (done.returncode, done.stderr) == (0, b"")
     return done.stdout.decode()
 
@@ -40,7 +40,7 @@ def test_forbidden_characters_never_come(cli: Run, prose: str) -> None:
     assert not set(lipogram) & set("eE")
 
 
-def test_the_text_ends_before_a_stop_string(cli: Run, prose: str) -> None:
+def test_a_text_ends_before_a_stop_string(cli: Run, prose: str) -> None:
     whole = text_of(cli, "-n", "400")
     ends = {stop: whole.index(stop) for stop in (" an", "\n\n")}
     for stop, end in ends.items():
@@ -52,7 +52,9 @@ def test_the_text_ends_before_a_stop_string(cli: Run, prose: str) -> None:
     assert both == whole[: min(ends.values())]
 
 
-def test_lines_are_counted_and_longer_than_a_thousand_characters(cli: Run, prose: str) -> None:
+def test_a_text_of_many_lines_may_be_longer_than_a_thousand_characters(
+    cli: Run, prose: str
+) -> None:
     text = text_of(cli, "--lines", "60")
     assert text.count("\n") == 60
     assert text.endswith("\n")
@@ -60,9 +62,9 @@ def test_lines_are_counted_and_longer_than_a_thousand_characters(cli: Run, prose
     assert text_of(cli, "--lines", "60", "-n", "20") == text[:20]
 
 
-def test_match_gives_whole_matches_only(cli: Run, prose: str) -> None:
+def test_every_text_matches_the_whole_expression(cli: Run, prose: str) -> None:
     pattern = r"[A-Z]{4,10}:\n([A-Z][a-z ,]{10,40}[.!?]\n){2}"
-    done = cli("sample", *SEED, "--match", pattern, "--samples", "20", "--json")
+    done = cli("sample", *SEEDED, "--match", pattern, "--samples", "20", "--json")
     entries = [json.loads(line) for line in done.stdout.splitlines()]
     assert len({entry["text"] for entry in entries}) == 20
     for entry in entries:
@@ -72,7 +74,9 @@ def test_match_gives_whole_matches_only(cli: Run, prose: str) -> None:
         assert entry["bits_per_char"] > 0
 
 
-def test_where_the_prime_comes_from(cli: Run, prose: str, tmp_path: Path) -> None:
+def test_a_prime_from_an_argument_a_file_or_stdin_gives_the_same_text(
+    cli: Run, prose: str, tmp_path: Path
+) -> None:
     (tmp_path / "prime.txt").write_bytes(b"\xef\xbb\xbfthe model\n")
     expected = text_of(cli, "-n", "30", "--prime", "the model\n")
     assert expected.startswith("the model\n")
@@ -88,27 +92,27 @@ def test_where_the_prime_comes_from(cli: Run, prose: str, tmp_path: Path) -> Non
     assert text_of(cli, "-n", "0", "--prime", r"a\\n") == r"a\\n"
 
 
-def test_a_very_long_prime(cli: Run, prose: str) -> None:
+def test_a_very_long_prime_is_read(cli: Run, prose: str) -> None:
     long = b"the model reads " * 100_000
     assert len(text_of(cli, "-n", "5", "--prime-file", "-", "--no-prime", stdin=long)) == 5
 
 
-def test_json_tells_each_text_and_why_it_ended(cli: Run, prose: str) -> None:
+def test_json_has_each_text_and_why_it_ended(cli: Run, prose: str) -> None:
     plain = text_of(cli, "-n", "40", "--samples", "3", "--separator", "|", "--prime", "a").split(
         "|"
     )
-    done = cli("sample", *SEED, "-n", "40", "--samples", "3", "--json", "--prime", "a")
+    done = cli("sample", *SEEDED, "-n", "40", "--samples", "3", "--json", "--prime", "a")
     entries = [json.loads(line) for line in done.stdout.splitlines()]
     assert [entry["text"] for entry in entries] == plain
     assert all(entry["ended"] == "length" for entry in entries)
     for options, reason in ((["--stop", "e"], "stop"), (["--lines", "1"], "lines")):
-        (line,) = cli("sample", *SEED, "--json", *options).stdout.splitlines()
+        (line,) = cli("sample", *SEEDED, "--json", *options).stdout.splitlines()
         assert json.loads(line)["ended"] == reason
-    (empty,) = cli("sample", *SEED, "--json", "-n", "0").stdout.splitlines()
+    (empty,) = cli("sample", *SEEDED, "--json", "-n", "0").stdout.splitlines()
     assert json.loads(empty) == {"text": "", "seed": 4, "bits_per_char": None, "ended": "length"}
 
 
-def test_output_goes_to_a_file_whole_or_not_at_all(cli: Run, prose: str, tmp_path: Path) -> None:
+def test_a_text_goes_to_a_file_whole_or_not_at_all(cli: Run, prose: str, tmp_path: Path) -> None:
     target = tmp_path / "out.txt"
     assert text_of(cli, "-n", "50", "-o", "out.txt") == ""
     text = target.read_text()
@@ -120,23 +124,23 @@ def test_output_goes_to_a_file_whole_or_not_at_all(cli: Run, prose: str, tmp_pat
 
 
 def test_a_story_goes_on_from_a_saved_state(cli: Run, prose: str, tmp_path: Path) -> None:
-    def told(*options: str) -> str:
+    def greedy(*options: str) -> str:
         return text_of(cli, "--temp", "0", *options)
 
-    whole = told("-n", "60", "--prime", "The state ")
-    first = told("-n", "25", "--prime", "The state ", "--save-state", "story")
+    whole = greedy("-n", "60", "--prime", "The state ")
+    first = greedy("-n", "25", "--prime", "The state ", "--save-state", "story")
     assert (tmp_path / "story").stat().st_size < 4096
-    second = told("-n", "20", "--load-state", "story", "--save-state", "story")
-    third = told("-n", "15", "--load-state", "story")
+    second = greedy("-n", "20", "--load-state", "story", "--save-state", "story")
+    third = greedy("-n", "15", "--load-state", "story")
     assert first + second + third == whole
-    primed = told("-n", "9", "--load-state", "story", "--prime", "ABC")
-    assert primed == told("-n", "9", "--prime", first + second + "ABC")[10 + 25 + 20 :]
+    primed = greedy("-n", "9", "--load-state", "story", "--prime", "ABC")
+    assert primed == greedy("-n", "9", "--prime", first + second + "ABC")[10 + 25 + 20 :]
     # what a stop string takes back is not part of the state
     stop = whole[30:33]
     end = whole.index(stop, 10)
-    before = told("-n", "60", "--prime", "The state ", "--stop", stop, "--save-state", "story")
+    before = greedy("-n", "60", "--prime", "The state ", "--stop", stop, "--save-state", "story")
     assert before == whole[:end]
-    assert told("-n", "9", "--load-state", "story") == whole[end : end + 9]
+    assert greedy("-n", "9", "--load-state", "story") == whole[end : end + 9]
 
 
 def test_the_state_of_another_model_is_refused(cli: Run, prose: str, model_file: Path) -> None:
@@ -151,9 +155,9 @@ def test_the_state_of_another_model_is_refused(cli: Run, prose: str, model_file:
 
 
 def test_a_prompt_goes_on_with_what_is_typed(cli: Run, prose: str) -> None:
-    def told(*lines: str) -> list[str]:
+    def answers(*lines: str) -> list[str]:
         typed = "".join(f"{line}\n" for line in lines).encode()
-        done = cli("sample", "-i", *SEED, "-n", "30", "--forbid", "\n", stdin=typed)
+        done = cli("sample", "-i", *SEEDED, "-n", "30", "--forbid", "\n", stdin=typed)
         assert (done.returncode, done.stderr) == (0, b"")
         return done.stdout.decode().splitlines()
 
@@ -161,14 +165,14 @@ def test_a_prompt_goes_on_with_what_is_typed(cli: Run, prose: str) -> None:
         plain = ("--prime", prime, "--no-prime", "-n", "30", "--forbid", "\n")
         return text_of(cli, *plain, "--seed", str(seed))
 
-    one, two, three = told("The model", "/more", " reads ")
-    assert one == written("\nThe model", 4)
-    assert two == written("\nThe model" + one, 5)
-    assert three == written("\nThe model" + one + two + " reads ", 6)
-    assert told("The model", "/reset", "The model")[1] == written("\nThe model", 5)
+    first, second, third = answers("The model", "/more", " reads ")
+    assert first == written("\nThe model", 4)
+    assert second == written("\nThe model" + first, 5)
+    assert third == written("\nThe model" + first + second + " reads ", 6)
+    assert answers("The model", "/reset", "The model")[1] == written("\nThe model", 5)
 
 
-def test_commands_and_mistakes_at_the_prompt(cli: Run, prose: str) -> None:
+def test_the_prompt_obeys_commands_and_survives_mistakes(cli: Run, prose: str) -> None:
     lines = [
         "/temp 0",
         "/seed 12",
@@ -182,19 +186,19 @@ def test_commands_and_mistakes_at_the_prompt(cli: Run, prose: str) -> None:
         "b",
     ]
     typed = b"a\xff\n" + "\n".join(lines).encode()
-    done = cli("sample", "-i", *SEED, "-n", "20", "--forbid", "\n", stdin=typed)
+    done = cli("sample", "-i", *SEEDED, "-n", "20", "--forbid", "\n", stdin=typed)
     assert done.returncode == 0
     greedy = text_of(
         cli, "--prime", "\na", "--temp", "0", "-n", "20", "--no-prime", "--forbid", "\n"
     )
     assert done.stdout.decode() == greedy + "\n"
-    not_utf8, *told = done.stderr.decode().splitlines()
+    not_utf8, *messages = done.stderr.decode().splitlines()
     assert "is not UTF-8" in not_utf8
-    assert told[:2] == ["temperature 0", "seed 12"]
-    assert told[2] == "charrnn: Invalid value: 'warm' is not a number"
-    assert told[3].startswith("charrnn: --temp -1: must be 0 or more")
-    assert told[4] == "no command '/sing'; /help lists them"
-    assert told[5].startswith("charrnn: no character '☃'")
+    assert messages[:2] == ["temperature 0", "seed 12"]
+    assert messages[2] == "charrnn: Invalid value: 'warm' is not a number"
+    assert messages[3].startswith("charrnn: --temp -1: must be 0 or more")
+    assert messages[4] == "no command '/sing'; /help lists them"
+    assert messages[5].startswith("charrnn: no character '☃'")
     assert "/reset" in done.stderr.decode()
 
 
@@ -273,7 +277,11 @@ BAD_OPTIONS = [
     ("--json -n -1", 2, "--json: a text without end never gets there"),
     ("-o x -n -1", 2, "--output: a text without end never gets there"),
     ("--save-state x -n -1", 2, "--save-state: a text without end never gets there"),
-    ("--save-state x --samples 2", 2, "--save-state: it is the end of one text, not of 2"),
+    (
+        "--save-state x --samples 2",
+        2,
+        "--save-state: keeps the end of a single text, not of --samples 2",
+    ),
     ("--save-state no/x -n 0", 1, "cannot write 'no/x': No such file or directory"),
     ("--load-state absent", 1, "no file 'absent'"),
     ("--load-state binary", 1, "'binary' is damaged or not a charrnn file"),
@@ -311,8 +319,8 @@ def test_a_mistake_is_one_clear_line(
     assert sorted(str(path) for path in tmp_path.rglob("*")) == before
 
 
-def leave(tmp_path: Path, characters: int, options: str) -> None:
-    """A reader that leaves after so many characters is no failure."""
+def check_reader_may_leave(tmp_path: Path, characters: int, options: str) -> None:
+    """A reader that leaves after so many characters is no failure of the command."""
     shell = (
         "set -o pipefail\n"
         f"{sys.executable} -m charrnn sample -q {options} | head -c {characters} | wc -c"
@@ -325,16 +333,16 @@ def leave(tmp_path: Path, characters: int, options: str) -> None:
     assert int(done.stdout) == characters
 
 
-READERS = [0, 1, 10, 4096, 65537]
+READ_CHARACTERS = [0, 1, 10, 4096, 65537]
 
 
-@pytest.mark.parametrize("characters", READERS)
+@pytest.mark.parametrize("characters", READ_CHARACTERS)
 def test_a_reader_may_leave_at_any_moment(characters: int, prose: str, tmp_path: Path) -> None:
     for options in ("-n -1", "-n -1 --match '(.|\\n)*'"):
-        leave(tmp_path, characters, options)
+        check_reader_may_leave(tmp_path, characters, options)
 
 
 @pytest.mark.slow
 def test_readers_leave_two_hundred_times(prose: str, tmp_path: Path) -> None:
     for turn in range(200):
-        leave(tmp_path, READERS[turn % len(READERS)], "-n -1")
+        check_reader_may_leave(tmp_path, READ_CHARACTERS[turn % len(READ_CHARACTERS)], "-n -1")

@@ -1,4 +1,4 @@
-"""Curves as characters: every evaluation at its place, and the axes that say where that is."""
+"""Learning curves drawn with characters: each evaluation at its place on both axes."""
 
 import io
 import math
@@ -13,13 +13,14 @@ BITS = math.log(2)
 
 
 def curve(name: str, *points: tuple[int, float, float]) -> LearningCurve:
-    """Points of (characters, seconds, bits)."""
+    """A learning curve whose points are (characters, seconds, bits per character)."""
     return LearningCurve(
         name, tuple(CurvePoint(1, chars, s, bits * BITS) for chars, s, bits in points)
     )
 
 
-def shown(*curves: LearningCurve, width: int) -> list[str]:
+def drawn(*curves: LearningCurve, width: int) -> list[str]:
+    """The lines that a terminal of so many columns shows."""
     file = io.StringIO()
     print_curves(Console(file=file, width=width), curves)
     return file.getvalue().splitlines()
@@ -28,7 +29,7 @@ def shown(*curves: LearningCurve, width: int) -> list[str]:
 def test_every_evaluation_is_at_its_place_on_both_axes() -> None:
     best = curve("best, 1k", (1_000, 5.0, 4.0), (10_000, 10.0, 1.0), (100_000, 20.0, 1.0))
     other = curve("other, 2k", (100_000, 20.0, 4.0))
-    lines = shown(best, other, width=67)  # a margin of 6, and 61 columns: 0 to 60
+    lines = drawn(best, other, width=67)  # a margin of 6, and 61 columns: 0 to 60
     assert lines[0] == "validation bits per character"
     by_characters, rest = lines[1 : HEIGHT + 1], lines[HEIGHT + 1 :]
     by_seconds = rest[4 : 4 + HEIGHT]
@@ -49,12 +50,12 @@ def test_every_evaluation_is_at_its_place_on_both_axes() -> None:
 
 @pytest.mark.parametrize(("width", "panels"), [(30, 1), (80, 1), (101, 1), (102, 2), (250, 2)])
 def test_panels_stand_side_by_side_where_they_fit(width: int, panels: int) -> None:
-    one = curve("one", (1_000, 5.0, 4.0), (30_000, 10.0, 1.5))
-    lines = shown(one, width=width)
+    falling = curve("falling", (1_000, 5.0, 4.0), (30_000, 10.0, 1.5))
+    lines = drawn(falling, width=width)
     assert sum("┤" in line and line.count("│") + line.count("┤") == panels for line in lines) > 0
     assert max(map(len, lines)) <= max(width, 36)
 
 
 def test_a_curve_of_one_evaluation_can_be_drawn() -> None:
-    lines = shown(curve("one", (64, 0.5, 3.3)), width=80)
-    assert sum(line.count("●") for line in lines) == 2 + 1  # and the legend's
+    lines = drawn(curve("short", (64, 0.5, 3.3)), width=80)
+    assert sum(line.count("●") for line in lines) == 2 + 1  # two panels and the legend

@@ -48,6 +48,7 @@ class Interrupts:
             signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        """Ask the run to stop; leave at once if it has been asked already."""
         if self._stop.signal is not None:
             os._exit(EXIT_BASE + number)
         self._stop.signal = number

@@ -12,7 +12,7 @@ Row = tuple[str, ...]
 
 
 def plan_rows(plan: Plan, folder: Path) -> list[Row]:
-    """What the run in `folder` will do."""
+    """(label, words) for everything that the run in `folder` will do."""
     model, step, corpus = plan.model, plan.step, plan.corpus
     unit = "bytes" if corpus.text.as_bytes else "characters"
     machine = f"{step.device}, {step.threads} threads, seed {step.seed}"

@@ -29,7 +29,7 @@ LOG_LINES = 20
 MAX_SAMPLE_LINES = 4
 """Lines that are shown of a sample written in training."""
 NOTEWORTHY_CHANGE = 0.05
-"""Fraction of the planned steps by which a run has to miss them for that to be told."""
+"""Fraction of the planned steps by which a run misses them if the difference is worth a line."""
 
 
 class TrainingDisplay:
@@ -76,6 +76,7 @@ class TrainingDisplay:
             self._bar = None
 
     def _show_start(self, event: RunStarted) -> None:
+        """Show what the run will do, why, and the command that repeats it."""
         plan = event.plan
         self._steps = self._planned_steps = plan.run.steps
         if plan.corpus.splits.records is not None:
@@ -90,6 +91,7 @@ class TrainingDisplay:
         self._open_bar(event.step)
 
     def _open_bar(self, step: int) -> None:
+        """Show the bar at a step, if stderr is a terminal."""
         if sys.stderr.isatty():
             from tqdm import tqdm
 
@@ -118,6 +120,7 @@ class TrainingDisplay:
             self._bar.update(event.step - self._bar.n)
 
     def _show_step(self, event: StepReport) -> None:
+        """Move the bar; without one, print a line if the next of LOG_LINES is due."""
         figures = f"train {bits(event.train_nats):.3f} bits/char, {event.chars_per_s:,.0f} chars/s"
         if self._bar is not None:
             self._bar.set_postfix_str(figures, refresh=False)
@@ -138,6 +141,7 @@ class TrainingDisplay:
             self._print(f"    {''.join(c for c in line if c.isprintable())}")
 
     def _show_end(self, event: RunFinished) -> None:
+        """Show why the run has ended, and what to do next."""
         self.close()
         name = event.model.parent.name
         if event.reason == "already finished":

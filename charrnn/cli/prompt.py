@@ -72,7 +72,7 @@ class Prompt:
             except KeyboardInterrupt:
                 _print_message("")
             except (CharRNNError, TyperException) as error:
-                _print_message(f"charrnn: {_message(error)}")
+                _print_message(f"charrnn: {_line_of(error)}")
         if self._sign:
             _print_message("")
         return place
@@ -115,7 +115,8 @@ class Prompt:
         return texts.place_after()
 
 
-def _message(error: CharRNNError | TyperException) -> str:
+def _line_of(error: CharRNNError | TyperException) -> str:
+    """What an error says, without Typer's usage lines."""
     return error.format_message() if isinstance(error, TyperException) else str(error)
 
 

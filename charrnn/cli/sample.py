@@ -239,7 +239,9 @@ def _refuse_endless_texts(config: SamplingConfig, options: Mapping[str, Any]) ->
             if is_given:
                 raise UsageError(f"{flag}: a text without end never gets there; give it a --length")
     if options["save_state"] is not None and config.samples > 1:
-        raise UsageError(f"--save-state: it is the end of one text, not of {config.samples}")
+        raise UsageError(
+            f"--save-state: keeps the end of a single text, not of --samples {config.samples}"
+        )
 
 
 def _place_after(

@@ -39,7 +39,10 @@ class ComparisonRequest:
                 raise UsageError(f"--cells: {cell} is there twice")
             self.shared.with_options(cell=cell)  # raises where what was asked for cannot run it
         if self.shared.given.keys() & {"cell", "init_from"}:
-            raise UsageError("a comparison takes cells, not one cell, and draws their weights")
+            raise UsageError(
+                "--cell and --init-from have no meaning in a comparison, which takes --cells and "
+                "draws the weights of each: leave them out"
+            )
         if self.parameters is not None and "hidden_size" in self.shared.given:
             raise UsageError("--parameters and --hidden-size both say how large: give one")
         if self.parameters is not None and self.parameters < 1:
@@ -73,6 +76,6 @@ def nearest_hidden_size(model: ModelConfig, parameters: int) -> int:
     if not parameters / 2 <= count(nearest) <= 2 * parameters:
         raise UsageError(
             f"--parameters {parameters}: {model.cell} with {nearest} units has {count(nearest):,} "
-            f"for a text of {model.vocab_size} characters; give another number"
+            f"parameters for a text of {model.vocab_size} distinct characters; give another number"
         )
     return nearest
