@@ -14,7 +14,7 @@ from charrnn.comparison.request import ComparisonRequest, nearest_width
 from charrnn.errors import UsageError
 from charrnn.files.run_folder import RunFolder
 from charrnn.model import checkpoint
-from charrnn.model.cells import CELLS
+from charrnn.model.cells import CELLS, CellName
 from charrnn.model.config import ModelConfig
 from charrnn.plan.request import TrainingRequest
 from tests.conftest import Run
@@ -25,8 +25,8 @@ COLUMNS = ["cell", "hidden", "params", "ms/step", "chars", "seconds", "nats", "b
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(("parameters", "num_layers"), [(4_000, 1), (200_000, 1), (3_000_000, 3)])
-def test_no_other_width_comes_nearer(cell: str, parameters: int, num_layers: int) -> None:
-    model = replace(ModelConfig(vocab_size=65), cell=cell, num_layers=num_layers)  # type: ignore
+def test_no_other_width_comes_nearer(cell: CellName, parameters: int, num_layers: int) -> None:
+    model = replace(ModelConfig(vocab_size=65), cell=cell, num_layers=num_layers)
 
     def distance(width: int) -> int:
         return abs(replace(model, hidden_size=width).num_parameters() - parameters)

@@ -109,7 +109,8 @@ def test_it_resumes_without_that_model_and_repeats_only_with_it(text_file: Path)
 
 def test_what_does_not_fit_is_refused(text_file: Path) -> None:
     charrnn.train(text_file, steps=2, name="old", **SMALL, **SIZES)
-    for option, value in (("cell", "gru"), ("hidden_size", 18), ("num_layers", 1)):
+    other: list[tuple[str, Any]] = [("cell", "gru"), ("hidden_size", 18), ("num_layers", 1)]
+    for option, value in other:
         with pytest.raises(UsageError, match=f"--{option.replace('_', '-')} {value}: the model"):
             charrnn.train("other.txt", init_from="old", steps=2, **{option: value})
     with pytest.raises(UsageError, match="that model reads characters: leave out --bytes"):

@@ -23,7 +23,7 @@ from charrnn.corpus.cache import default_cache
 from charrnn.corpus.compression import zstd_module
 from charrnn.corpus.encoded import EncodedCorpus, SplitConfig
 from charrnn.corpus.source import locate
-from charrnn.corpus.text import CHUNK, TextConfig
+from charrnn.corpus.text import CHUNK, TextConfig, read_text
 from charrnn.errors import CharRNNError
 
 GOOD = "some good text, long enough\n" * 20
@@ -285,7 +285,7 @@ def test_a_file_that_may_not_be_read(argument: str, monkeypatch: pytest.MonkeyPa
 
 def during_reading(action: Callable[[], None], monkeypatch: pytest.MonkeyPatch, call: int) -> None:
     """Do something to the file before the first (0) or the second (1) pass over it."""
-    read_text, calls = reading.read_text, iter(range(9))
+    calls = iter(range(9))
 
     def changed(*arguments: Any) -> Any:
         if next(calls) == call:

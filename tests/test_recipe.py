@@ -36,7 +36,10 @@ def test_the_width_is_the_widest_that_reads_enough(chars_per_flop: float) -> Non
 
 
 def test_more_time_never_makes_a_model_narrower() -> None:
-    widths = [choose_width(MODEL, lambda _, t=time: t)[0] for time in (1e4, 1e6, 1e7, 1e9)]
+    def width(characters: float) -> int:
+        return choose_width(MODEL, lambda _: characters)[0]
+
+    widths = [width(characters) for characters in (1e4, 1e6, 1e7, 1e9)]
     assert widths == sorted(widths)
     assert (widths[0], widths[-1]) == (WIDTHS[0], WIDTHS[-1])
 

@@ -164,7 +164,13 @@ def test_a_small_text_is_not_read_for_ever() -> None:
 
 
 def test_every_choice_has_its_reason_and_any_can_be_overruled() -> None:
-    options = {"hidden_size": 20, "lr": 0.01, "dropout": 0.0, "cell": "rnn", "batch_size": 4}
+    options: dict[str, Any] = {
+        "hidden_size": 20,
+        "lr": 0.01,
+        "dropout": 0.0,
+        "cell": "rnn",
+        "batch_size": 4,
+    }
     chosen, _ = planned(steps=30)
     asked, _ = planned(steps=30, **options)
     expected = {"cell", "num_layers", "hidden_size", "embedding_size", "batch_size", "seq_len"}
@@ -176,8 +182,9 @@ def test_every_choice_has_its_reason_and_any_can_be_overruled() -> None:
 
 
 def test_an_identity_is_neither_dropped_nor_carried_unless_that_is_asked_for() -> None:
-    fixed = {"engine": "reference", "precision": "fp32", "eval_chars": 64}  # so nothing is measured
-    options = {"hidden_size": 20, "epochs": 20, "cell": "irnn", **fixed}
+    options: dict[str, Any] = {"hidden_size": 20, "epochs": 20, "cell": "irnn"}
+    # so that nothing is measured
+    options |= {"engine": "reference", "precision": "fp32", "eval_chars": 64}
     chosen, _ = planned(**options)
     assert (chosen.model.weight_drop, chosen.training.reset_prob) == (0.0, 1.0)
     asked, _ = planned(**options, weight_drop=0.2, reset_prob=0.3)
