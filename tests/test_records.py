@@ -6,15 +6,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from torch import Tensor
 
 import charrnn
 from charrnn.corpus.encoded import EncodedCorpus, SplitConfig
 from charrnn.corpus.records import NOT_COUNTED, Records, shuffled_records
 from charrnn.corpus.vocabulary import Vocabulary
 from charrnn.corpus.windows import RecordWindows, make_windows
+from charrnn.engines.interface import State
+from charrnn.engines.torch_kernels import TorchEngine
 from charrnn.errors import CorpusError, UsageError
 from charrnn.inference.native_network import NativeNetwork
 from charrnn.inference.numpy_network import NumpyNetwork
@@ -200,7 +202,18 @@ def test_training_learns_from_each_record_as_if_alone() -> None:
     assert report.train_nats == pytest.approx(expected / report.characters, rel=1e-4)
 
 
-def test_a_long_record_carries_its_state_and_the_next_begins_afresh() -> None:
+def test_a_long_record_carries_its_state_and_the_next_begins_afresh(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun_empty: list[bool] = []
+
+    class Watched(TorchEngine):
+        def __call__(self, cell: CellName, ids: Tensor, *others: Any) -> tuple[Tensor, State]:
+            _, _, state, _ = others
+            begun_empty.append(not any(bool(part.any()) for part in state))
+            return super().__call__(cell, ids, *others)
+
+    monkeypatch.setattr("charrnn.training.trainer.make_engine", lambda *_: Watched("fp32"))
     corpus = corpus_of("abcdefghij" * 3 + "\n" + "jihgfedcba" * 3 + "\n" + "b\na\n" * 3)
     records = shuffled_records(corpus.ids, corpus.vocabulary)
     model = ModelConfig(len(corpus.vocabulary), "rnn", 1, 13, 5, dropout=0.0)
@@ -208,20 +221,12 @@ def test_a_long_record_carries_its_state_and_the_next_begins_afresh() -> None:
         steps=9, eval_every=1, eval_chars=1, report_every=1, batch_size=2, seq_len=8, reset_prob=1.0
     )
     trainer = Trainer(records, model, OptimizerConfig(), training)
-    begun: list[tuple[bool, bool]] = []
-    begin = trainer._begin
-
-    def watched(window: Any) -> Any:
-        state = begin(window)
-        begun.append((window.fresh, not any(bool(part.any()) for part in state)))
-        return state
-
-    trainer._begin = watched  # type: ignore[method-assign]
+    windows = make_windows(records, 2, 8, training.seed)
+    fresh = [windows.next().fresh for _ in range(14)]
     for _ in range(14):
         trainer.step()
-    assert all(fresh == empty for fresh, empty in begun)
-    assert {fresh for fresh, _ in begun} == {True, False}
-    torch.manual_seed(0)
+    assert begun_empty == fresh
+    assert set(fresh) == {True, False}
 
 
 @pytest.mark.parametrize("maker", [NumpyNetwork, NativeNetwork])

@@ -14,7 +14,8 @@ from charrnn.corpus.vocabulary import Ids
 ORDERS = 4
 SAMPLE = 1 << 22
 """Entropies and compressors look at no more symbols than this, the text's first."""
-_BLOCK = 1 << 20
+BLOCK = 1 << 20
+"""Symbols that are counted at a time."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ def _count_bytes(text: EncodedText, report: Report) -> int:
     size = len(text.vocabulary)
     meter = Meter("counting", text.ids.nbytes, report)
     counts = np.zeros(size, np.int64)
-    for start in range(0, len(text.ids), _BLOCK):
-        block = text.ids[start : start + _BLOCK]
+    for start in range(0, len(text.ids), BLOCK):
+        block = text.ids[start : start + BLOCK]
         check_ids(block, size)
         counts += np.bincount(block, minlength=size)
         meter.advance(block.nbytes)
@@ -94,8 +95,8 @@ def _compressed(text: EncodedText, sample: Ids, report: Report) -> dict[str, flo
     written = dict.fromkeys(compressors, 0)
     meter = Meter("compressing", len(sample), report)
     encoding = "latin-1" if text.vocabulary.is_bytes else "utf-8"
-    for start in range(0, len(sample), _BLOCK):
-        block = sample[start : start + _BLOCK]
+    for start in range(0, len(sample), BLOCK):
+        block = sample[start : start + BLOCK]
         check_ids(block, len(codes))
         data = codes[block].tobytes().decode("utf-32-le").encode(encoding)
         for name, compressor in compressors.items():
