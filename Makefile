@@ -11,8 +11,9 @@ EMULATED := build/native-emulated
 .PHONY: test test-slow demo bench lint types format native-sanitize native-emulate-amx torture fuzz-files fuzz-loader \
   clean
 
+# Each worker of the tests keeps to one CPU: see tests/conftest.py.
 test: lint types
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow

@@ -30,7 +30,7 @@ def last_line(stderr: bytes) -> str:
 
 
 def test_training_then_sampling_then_everything_else(cli: Run, text_file: Path) -> None:
-    done = cli("train", text_file.name, "--steps", "30", *SMALL)
+    done = cli("train", text_file.name, "--steps", "30", "--threads", "2", *SMALL)
     assert done.returncode == 0, done.stderr
     assert done.stdout == b""
     stderr = done.stderr.decode()
