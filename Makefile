@@ -12,8 +12,9 @@ EMULATED := build/native-emulated
 .PHONY: test test-slow demo bench lint types format generate native-sanitize native-emulate-amx torture fuzz-files fuzz-loader \
   clean
 
+# Each worker of the tests keeps to one CPU: see tests/conftest.py.
 test: lint types
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m slow
@@ -46,11 +47,13 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $(READY)
 
+# What the documents quote, in a quarter of an hour; SIZE=short takes about two minutes.
+SIZE ?= full
 bench: $(READY)
-	$(BIN)/python benchmarks/bench_training.py
-	$(BIN)/python benchmarks/bench_sharing.py
-	$(BIN)/python benchmarks/bench_sampling.py
-	$(BIN)/python benchmarks/bench_corpus.py
+	$(BIN)/python -m benchmarks.bench_training --size $(SIZE)
+	$(BIN)/python -m benchmarks.bench_sharing --size $(SIZE)
+	$(BIN)/python -m benchmarks.bench_sampling --size $(SIZE)
+	$(BIN)/python -m benchmarks.bench_corpus --size $(SIZE)
 
 # The C++ under the address and the undefined-behaviour sanitizer on odd shapes, the AMX kernels on
 # emulated tiles among them. Needs a C++ compiler and cmake.

@@ -1,212 +1,214 @@
 """Reading large texts: encoding speed, memory, and the time until the first step.
 
-    python benchmarks/bench_corpus.py [--megabytes 500] [--folder FOLDER]
+    python -m benchmarks.bench_corpus [--size short] [--folder FOLDER]
 
 Texts are made in a temporary folder (below FOLDER, if given), and the cache is in it too; about
-three times --megabytes are needed there. Every figure is of a process of its own. The peer encodes
-as character models commonly do: the whole text in memory, `sorted(set(text))`, a list of ids.
+three times the large text's size is needed there. Every figure is of a process of its own. The peer
+encodes as character models commonly do: the whole text in memory, `sorted(set(text))`, a list of
+ids.
 """
 
-import argparse
-import json
 import os
-import platform
 import random
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-LANGUAGES = (
+import numpy as np
+
+import charrnn
+from benchmarks.command_line import make_parser, print_machine, print_table
+from benchmarks.fresh_process import growth_mib, in_fresh_process
+from charrnn.corpus.cache import Cache
+from charrnn.corpus.encoded import EncodedCorpus
+from charrnn.corpus.reading import read_sources
+from charrnn.corpus.source import locate
+from charrnn.corpus.split_config import SplitConfig
+from charrnn.corpus.text_config import TextConfig
+from charrnn.runs.events import Event, StepReport
+
+SENTENCES = (
     "When he came home it was dark already, and nobody was waiting for him at the door.",
     "Quand il rentra chez lui, il faisait déjà nuit, et personne ne l'attendait à la porte.",
     "Когда он пришёл домой, было уже темно, и никто не ждал его у дверей.",
     "他回到家的時候,天已經黑了,沒有人在門口等他。",
     "Als er nach Hause kam, war es schon dunkel; niemand wartete vor der Tür auf ihn. 😀",
 )
-"""One sentence each; the mixed text is made of their words, a line in one language each."""
-
-ENCODE = """
-import sys, time
-from pathlib import Path
-from charrnn.corpus.cache import Cache
-from charrnn.corpus.reading import read_sources
-from charrnn.corpus.source import locate
-from charrnn.corpus.text_config import TextConfig
-if hasattr(os, "sched_setaffinity"):
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-wall, cpu = time.perf_counter(), time.process_time()
-reading = read_sources([locate(sys.argv[1])], TextConfig(), cache=Cache(Path(sys.argv[2])))
-result = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
-"""
-PEER = """
-import sys, time
-import numpy as np
-wall = time.perf_counter()
-text = open(sys.argv[1], encoding="utf-8").read()
-characters = sorted(set(text))
-id_of = {character: index for index, character in enumerate(characters)}
-ids = np.array([id_of[character] for character in text], dtype=np.uint16)
-result = {"wall": time.perf_counter() - wall}
-"""
-OPEN = """
-import sys, time
-from charrnn.corpus.encoded import EncodedCorpus, SplitConfig
-from charrnn.corpus.reading import read_sources
-from charrnn.corpus.source import locate
-from charrnn.corpus.text_config import TextConfig
-def opened():
-    started = time.perf_counter()
-    reading = read_sources([locate(sys.argv[1])], TextConfig())
-    EncodedCorpus.from_encoded(reading.text, "text", SplitConfig())
-    return time.perf_counter() - started
-result = {"first": opened(), "second": opened()}
-"""
-ANONYMOUS = """
-def anonymous():
-    with open("/proc/self/status") as file:
-        return next(int(line.split()[1]) / 1024 for line in file if line.startswith("RssAnon"))
-"""
-TORCH = ANONYMOUS + "import torch\nresult = {'mb': anonymous()}\n"
-FIRST_STEP = """
-import sys
-from charrnn.cli.process import prepare_for_training
-prepare_for_training()
-import charrnn
-from charrnn.training.events import StepReport, StopRequest
-stop, found = StopRequest(), []
-def on_event(event):
-    if isinstance(event, StepReport):
-        found.append(time.time() - STARTED)
-        stop.signal = 2
-charrnn.train(
-    sys.argv[1], steps=400, num_layers=1, hidden_size=64, batch_size=16, seq_len=32,
-    on_event=on_event, stop=stop,
-)
-result = {"s": found[0]}
-"""
-TRAIN = (
-    ANONYMOUS
-    + """
-import sys, threading
-from charrnn.cli.process import prepare_for_training
-prepare_for_training()
-import charrnn
-peak, over = 0.0, threading.Event()
-def watch():
-    global peak
-    while not over.wait(0.01):
-        peak = max(peak, anonymous())
-threading.Thread(target=watch).start()
-try:
-    charrnn.train(
-        sys.argv[1], budget=20, num_layers=1, hidden_size=64, batch_size=16, seq_len=32
-    )
-finally:
-    over.set()
-result = {"mb": peak}
-"""
-)
+"""One in each language; the mixed text is made of their words, a line in one language each."""
+TEXTS = {"ASCII": SENTENCES[:1], "mixed UTF-8": SENTENCES}
+MODEL: dict[str, Any] = {"num_layers": 1, "hidden_size": 64, "batch_size": 16, "seq_len": 32}
+"""Sizes of what is trained, by the options of charrnn.train."""
 
 
-def run(program: str, *arguments: str, folder: Path) -> dict[str, Any]:
-    """Run `program` in a process of its own; return what it calls `result`."""
-    whole = f"import json, os, time\nSTARTED = time.time()\n{program}\nprint(json.dumps(result))"
-    done = subprocess.run(
-        [sys.executable, "-c", whole, *arguments],
-        capture_output=True,
-        cwd=folder,
-        env={**os.environ, "XDG_CACHE_HOME": str(folder / "cache")},
-        check=True,
-    )
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
+@dataclass(frozen=True)
+class Size:
+    """How much is measured."""
+
+    large_mb: int
+    """Megabytes of the text that is trained on, on the disk and not in memory."""
+    encoded_mb: int
+    """Megabytes of the texts whose encoding is timed."""
+    peer_mb: int
+    """Megabytes of those that the peer encodes, in its own time."""
+    rounds: int
+    """How often each encoding is timed."""
+    training_s: float
+    """Seconds of each training."""
 
 
-def make_text(path: Path, languages: tuple[str, ...], megabytes: int) -> None:
-    """Lines of shuffled words, a line in one language each; about 1 MB of them, repeated."""
+SIZES = {
+    "toy": Size(large_mb=2, encoded_mb=1, peer_mb=1, rounds=1, training_s=1),
+    "short": Size(large_mb=50, encoded_mb=50, peer_mb=10, rounds=3, training_s=5),
+    "full": Size(large_mb=500, encoded_mb=200, peer_mb=20, rounds=5, training_s=20),
+}
+
+
+def make_text(path: Path, sentences: Sequence[str], megabytes: int) -> float:
+    """Lines of shuffled words, a line of one sentence's each; about 1 MB of them, repeated.
+
+    Returns how many megabytes it has come to.
+    """
     draw = random.Random(0)
-    lines: list[str] = []
-    while sum(map(len, lines)) < 1_000_000:
-        words = draw.choice(languages).split(" ")
-        lines.append(" ".join(draw.choices(words, k=draw.randint(5, 15))))
-    block = ("\n".join(lines) + "\n").encode()
+    block = bytearray()
+    while len(block) < 1_000_000:
+        words = draw.choice(sentences).split(" ")
+        block += " ".join(draw.choices(words, k=draw.randint(5, 15))).encode() + b"\n"
     with path.open("wb") as file:
         while file.tell() < megabytes * 1_000_000:
             file.write(block)
+        return file.tell() / 1e6
 
 
-def encoding(name: str, languages: tuple[str, ...], folder: Path, megabytes: int) -> None:
-    """Print how fast a text is counted, hashed, encoded and written, and how fast the peer is."""
-    path, small = folder / f"{name}.txt", folder / f"{name}-small.txt"
-    make_text(path, languages, megabytes)
-    make_text(small, languages, 20)
+def encode_s(text: Path, cache: Path) -> tuple[float, float]:
+    """(Seconds, CPU seconds) of reading `text` into a new cache, on one core."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    wall, cpu = time.perf_counter(), time.process_time()
+    read_sources([locate(str(text))], TextConfig(), cache=Cache(cache))
+    return time.perf_counter() - wall, time.process_time() - cpu
 
-    def measured() -> dict[str, float]:
-        shutil.rmtree(folder / "fresh", ignore_errors=True)
-        return run(ENCODE, str(path), str(folder / "fresh"), folder=folder)
 
-    rounds = [measured() for _ in range(5)]
-    size, small_size = path.stat().st_size / 1e6, small.stat().st_size / 1e6
-    wall = size / statistics.median(one["wall"] for one in rounds)
-    cpu = size / statistics.median(one["cpu"] for one in rounds)
-    peer = small_size / run(PEER, str(small), folder=folder)["wall"]
-    print(
-        f"  {name:14}{wall:8,.0f} MB/s{cpu:8,.0f} MB per CPU second"
-        f"{peer:8,.0f} MB/s for the peer{wall / peer:8.0f}x",
-        flush=True,
+def encode_as_the_peer_s(text: Path) -> float:
+    """Seconds of encoding `text` as character models commonly do it."""
+    started = time.perf_counter()
+    content = text.read_text(encoding="utf-8")
+    id_of = {character: index for index, character in enumerate(sorted(set(content)))}
+    np.array([id_of[character] for character in content], dtype=np.uint16)
+    return time.perf_counter() - started
+
+
+def train(text: Path, folder: Path, seconds: float, began: float) -> tuple[float, float | None]:
+    """(Seconds from `began`, a time.time(), to the first report; MiB above Python with torch).
+
+    Of a training on `text` for so many seconds, evaluations and saves included.
+    """
+    import torch  # noqa: F401  what it takes in memory is not counted
+
+    reports: list[float] = []
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, StepReport):
+            reports.append(time.time())
+
+    _enter(folder)
+    mib = growth_mib(lambda: charrnn.train(text, budget=seconds, on_event=on_event, **MODEL))
+    return reports[0] - began, mib
+
+
+def open_twice_s(text: Path, folder: Path) -> tuple[float, float]:
+    """Seconds until `text`, which is in the cache, is there to train on: at first, and again."""
+
+    def open_s() -> float:
+        started = time.perf_counter()
+        reading = read_sources([locate(str(text))], TextConfig())
+        EncodedCorpus.from_encoded(reading.text, "text", SplitConfig())
+        return time.perf_counter() - started
+
+    _enter(folder)
+    return open_s(), open_s()
+
+
+def _enter(folder: Path) -> None:
+    """Keep this process's runs and its cache of encoded texts in `folder`."""
+    os.chdir(folder)
+    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
+
+
+def encoding_rows(size: Size, folder: Path) -> Iterator[tuple[str, float, float, float, float]]:
+    """How fast each text is counted, hashed, encoded and written, and how fast the peer is."""
+    text, cache = folder / "text.txt", folder / "fresh"
+    for name, sentences in TEXTS.items():
+        megabytes = make_text(text, sentences, size.encoded_mb)
+        rounds = []
+        for _ in range(size.rounds):
+            shutil.rmtree(cache, ignore_errors=True)
+            rounds.append(in_fresh_process(encode_s, text, cache))
+        wall, cpu = (megabytes / statistics.median(times) for times in zip(*rounds, strict=True))
+        peer = make_text(text, sentences, size.peer_mb)
+        peer /= in_fresh_process(encode_as_the_peer_s, text)
+        yield name, wall, cpu, peer, wall / peer
+    text.unlink()
+
+
+def training_rows(
+    large: Path, small: Path, seconds: float, folder: Path
+) -> Iterator[tuple[str, float, float | None]]:
+    """How soon a training on each text begins, and what memory it takes."""
+    for state, text in (("new", large), ("in the cache", large), ("new, 1 MB", small)):
+        yield state, *in_fresh_process(train, text, folder, seconds, time.time())
+
+
+def opening_rows(text: Path, folder: Path) -> Iterator[tuple[str, float]]:
+    """Milliseconds until a text in the cache is there to train on."""
+    first, second = in_fresh_process(open_twice_s, text, folder)
+    yield "at first", 1000 * first
+    yield "once more", 1000 * second
+
+
+def print_tables(size: Size, folder: Path) -> None:
+    """Print the tables, whose texts are made in `folder`."""
+    columns = {
+        "": "12",
+        "MB/s": "8,.0f",
+        "MB/CPU s": "8,.0f",
+        "peer MB/s": "9,.0f",
+        "x peer": "7.1f",
+    }
+    title = f"encoding {size.encoded_mb} MB: both passes, SHA-256 and writing, on one core"
+    print_table(title, columns, encoding_rows(size, folder))
+    large, small = folder / "large.txt", folder / "small.txt"
+    make_text(large, SENTENCES[:1], size.large_mb)
+    make_text(small, SENTENCES[:1], 1)
+    print_table(
+        f"training on {size.large_mb} MB for {size.training_s:g} s: the first report, from the "
+        "start of the process on, and the most memory above that of Python with torch",
+        {"": "12", "s": "8.1f", "MiB": "8,.0f"},
+        training_rows(large, small, size.training_s, folder),
     )
-    path.unlink()
-    small.unlink()
-
-
-def large(folder: Path, megabytes: int) -> None:
-    """Print memory and times of a training on a large text, new and then cached."""
-    path, small = folder / "large.txt", folder / "small.txt"
-    make_text(path, LANGUAGES[:1], megabytes)
-    make_text(small, LANGUAGES[:1], 1)
-    for state, text in (("new", path), ("cached", path), ("1 MB instead", small)):
-        found = run(FIRST_STEP, str(text), folder=folder)["s"]
-        print(f"  {state:14}first step {found:.1f} s after the process began", flush=True)
-    alone = run(TORCH, folder=folder)["mb"]
-    (folder / "cache").rename(folder / "aside")
-    for state in ("new", "cached"):
-        peak = run(TRAIN, str(path), folder=folder)["mb"]
-        print(
-            f"  {state:14}20 s of training, evaluations and saves: {peak - alone:,.0f} MB "
-            f"anonymous above the {alone:,.0f} MB of python with torch",
-            flush=True,
-        )
-    opened = run(OPEN, str(path), folder=folder)
-    print(
-        f"  {'opened in':14}{1000 * opened['first']:.1f} ms, then {1000 * opened['second']:.1f} ms",
-        flush=True,
+    print_table(
+        "opening it, out of the cache", {"": "12", "ms": "8.1f"}, opening_rows(large, folder)
     )
 
 
-def main() -> None:
-    """Print all of it."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--megabytes", type=int, default=500, help="of the large text")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print all of it; exit with code 1 where there is no room for the texts."""
+    parser = make_parser(__doc__)
     parser.add_argument("--folder", type=Path, help="where the temporary folder is made")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
+    size = SIZES[options.size]
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="bench-corpus-") as name:
-        folder = Path(name)
-        needed, free = 3 * options.megabytes, shutil.disk_usage(folder).free // 1_000_000
+        needed, free = 3 * size.large_mb, shutil.disk_usage(name).free // 1_000_000
         if free < needed:
-            raise SystemExit(f"{needed:,} MB needed in {folder}, {free:,} MB free: see --folder")
-        print(f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}")
-        print("encoding: both passes, SHA-256 and writing, on one core, medians of 5")
-        size = min(200, options.megabytes)
-        encoding("ASCII", LANGUAGES[:1], folder, size)
-        encoding("mixed UTF-8", LANGUAGES, folder, size)
-        print(f"{options.megabytes} MB of text, gru 1x64, 16 streams x 32 characters")
-        large(folder, options.megabytes)
+            raise SystemExit(
+                f"bench_corpus: {needed:,} MB needed in {name}, {free:,} MB free: name a --folder"
+            )
+        print_machine()
+        print_tables(size, Path(name))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Training on a GPU: is it right, does a resume give the same bits, how fast is it beside nn.LSTM.
 
-    python benchmarks/bench_gpu.py [--seconds 2]
+    python -m benchmarks.bench_gpu [--size short]
 
 Needs a GPU that torch can use. Three tables: how far the loss and the gradients of every cell on
 every engine lie from the reference in float64 on the CPU; whether 20 steps, saved and taken up
@@ -8,45 +8,66 @@ again after the tenth, give the bits of 20 steps in a row; and the median time o
 step beside the textbook loop with torch.nn, all taking turns in one process.
 """
 
-import argparse
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from charrnn.corpus.contiguous import ContiguousText
+from benchmarks.command_line import make_parser, print_machine, print_table
+from benchmarks.shape import VOCABULARY, Shape
+from benchmarks.training_steps import COLUMNS, make_trainer, speeds, step_seconds
 from charrnn.engines.selection import Kind, candidates, make_engine
 from charrnn.model.cells import CELLS, CellName
-from charrnn.model.config import ModelConfig
-from charrnn.plan.config import StepConfig
-from charrnn.plan.optimizers import OptimizerConfig
+from charrnn.plan.config import Device
 from charrnn.training.char_rnn import CharRNN
-from charrnn.training.timing import median_seconds
 from charrnn.training.trainer import Trainer
 
-VOCABULARY, EMBEDDING = 65, 64
-MODULES = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
-SHAPES = (
-    (1, 384, 16, 64),
-    (2, 128, 50, 50),
-    (1, 512, 32, 64),
-    (3, 512, 100, 100),
-    (2, 1024, 128, 128),
+DROPOUT = 0.1
+KIND_COLUMNS = {"cell": "11", "engine": "10", "precision": "9"}
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured."""
+
+    checked: Shape
+    """Sizes of the models, of every cell, whose results are compared."""
+    timed: tuple[Shape, ...]
+    seconds: float
+    """Time for all contestants of a shape together, if five steps of each do not take longer."""
+    steps: int = 20
+    """Steps after which the results are compared."""
+
+
+CHECKED = Shape("rnn", 2, 96, 7, 31)
+TIMED = tuple(
+    Shape(cell, *sizes)
+    for sizes in (
+        (1, 384, 16, 64),
+        (2, 128, 50, 50),
+        (1, 512, 32, 64),
+        (3, 512, 100, 100),
+        (2, 1024, 128, 128),
+    )
+    for cell in ("lstm", "gru", "rnn")
 )
-"""(layers, hidden units, streams, steps of a window)."""
-STEPS = 20
+SIZES = {
+    "toy": Size(Shape("rnn", 2, 6, 3, 5), (Shape("gru", 2, 8, 3, 5),), seconds=0.0, steps=4),
+    "short": Size(CHECKED, TIMED[:3], seconds=1.0),
+    "full": Size(CHECKED, TIMED, seconds=2.0),
+}
 
 
-def kinds_of(cell: CellName) -> list[Kind]:
-    """Every engine and precision that runs `cell` on a GPU, the reference among them."""
-    return [*(k for k in candidates("cuda", cell) if k[0] != "reference"), ("reference", "fp32")]
+def kinds_of(cell: CellName, device: Device) -> list[Kind]:
+    """Every engine and precision that runs `cell` on `device`, the reference behind the others."""
+    fast = [kind for kind in candidates(device, cell) if kind[0] != "reference"]
+    return [*fast, ("reference", "fp32")]
 
 
 def outputs_and_gradients(model: CharRNN, kind: Kind, ids: Tensor, targets: Tensor) -> list[Tensor]:
-    """The loss and its gradient in every parameter, as float64 on the CPU."""
+    """The loss and its gradient in every parameter, as float64 on the CPU; ids, targets (T, B)."""
     model.zero_grad()
     state = model.initial_state(ids.shape[1])
     nats, _ = model.mean_nats(ids, targets, state, make_engine(*kind, threads=1))
@@ -61,140 +82,78 @@ def farthest(found: list[Tensor], expected: list[Tensor]) -> float:
     return max(float((a - b).norm() / b.norm().clamp_min(1e-12)) for a, b in pairs)
 
 
-def print_errors() -> None:
-    """Every cell, two layers, on random text, against the reference in float64 on the CPU."""
-    print("relative error of loss and gradients, the largest of all tensors")
+def errors(shape: Shape, device: Device) -> Iterator[tuple[str, str, str, float]]:
+    """How far every cell on every engine is from the reference in float64 on the CPU."""
     generator = torch.Generator().manual_seed(0)
-    ids = torch.randint(0, VOCABULARY, (31, 7), generator=generator)  # (T, B)
-    targets = torch.randint(0, VOCABULARY, (31, 7), generator=generator)
+    sizes = (shape.seq_len, shape.batch_size)
+    ids = torch.randint(0, VOCABULARY, sizes, generator=generator)  # (T, B)
+    targets = torch.randint(0, VOCABULARY, sizes, generator=generator)  # (T, B)
     for cell in CELLS:
-        config = ModelConfig(VOCABULARY, cell, 2, 96, EMBEDDING, dropout=0.0)
+        config = replace(shape, cell=cell).model()
         exact = CharRNN(config, torch.Generator().manual_seed(1)).double()
         expected = outputs_and_gradients(exact, ("reference", "fp32"), ids, targets)
-        model = CharRNN(config, torch.Generator().manual_seed(1)).to("cuda")
-        for kind in kinds_of(cell):
-            found = outputs_and_gradients(model, kind, ids.to("cuda"), targets.to("cuda"))
-            print(f"  {cell:11}{kind[0]:10}{kind[1]:6}{farthest(found, expected):10.1e}")
+        model = CharRNN(config, torch.Generator().manual_seed(1)).to(device)
+        for kind in kinds_of(cell, device):
+            found = outputs_and_gradients(model, kind, ids.to(device), targets.to(device))
+            yield cell, *kind, farthest(found, expected)
 
 
-def trainer_of(cell: CellName, kind: Kind, shape: tuple[int, int, int, int]) -> Trainer:
-    """The project's own trainer on made-up text."""
-    layers, hidden, batch, steps = shape
-    ids = np.random.default_rng(0).integers(0, VOCABULARY, 8 * batch * steps + 1)
-    model = ModelConfig(VOCABULARY, cell, layers, hidden, EMBEDDING, dropout=0.1, weight_drop=0.0)
-    step = StepConfig(
-        batch_size=batch,
-        seq_len=steps,
-        engine=kind[0],
-        precision=kind[1],
-        device="cuda",
-    )
-    return Trainer(ContiguousText(ids), model, OptimizerConfig(), step, total_steps=1000)
-
-
-def same_bits(a: Trainer, b: Trainer) -> bool:
-    """Whether two trainers are in the same state, to the bit."""
+def same_bits(a: Trainer, b: Trainer) -> str:
+    """`yes` if two trainers are in the same state, to the bit, and `NO` if they are not."""
     (numbers_a, tensors_a), (numbers_b, tensors_b) = a.state(), b.state()
-    return numbers_a == numbers_b and all(
+    same = numbers_a == numbers_b and all(
         np.array_equal(tensors_a[name], tensors_b[name]) for name in tensors_a
     )
+    return "yes" if same else "NO"
 
 
-def print_resumes() -> None:
-    """Whether a run that is repeated, and one that is resumed, ends in the same bits."""
-    print(f"{STEPS} steps: the same bits when repeated, when resumed in the middle")
-    shape = (2, 96, 7, 31)
+def resumes(shape: Shape, device: Device, steps: int) -> Iterator[tuple[str, str, str, str, str]]:
+    """Whether a training that is repeated, and one that is resumed, ends in the same bits."""
     for cell in CELLS:
-        for kind in kinds_of(cell):
-            whole, again, first = (trainer_of(cell, kind, shape) for _ in range(3))
-            for _ in range(STEPS):
+        for kind in kinds_of(cell, device):
+            whole, again, first, second = (
+                make_trainer(replace(shape, cell=cell), kind, device, DROPOUT) for _ in range(4)
+            )
+            for _ in range(steps):
                 whole.step()
                 again.step()
-            for _ in range(STEPS // 2):
+            for _ in range(steps // 2):
                 first.step()
-            second = trainer_of(cell, kind, shape)
             second.load_state(*first.state())
-            for _ in range(STEPS - STEPS // 2):
+            for _ in range(steps - steps // 2):
                 second.step()
-            answers = [same_bits(whole, again), same_bits(whole, second)]
-            words = ["yes" if answer else "NO" for answer in answers]
-            print(f"  {cell:11}{kind[0]:10}{kind[1]:6}{words[0]:>5}{words[1]:>5}")
+            yield cell, *kind, same_bits(whole, again), same_bits(whole, second)
 
 
-@dataclass
-class Peer:
-    """The textbook loop: nn.Embedding, nn.LSTM, nn.Linear, torch.optim.AdamW (fused)."""
-
-    cell: CellName
-    shape: tuple[int, int, int, int]
-    autocast: bool
-
-    def __post_init__(self) -> None:
-        layers, hidden, batch, steps = self.shape
-        embedding = nn.Embedding(VOCABULARY, EMBEDDING)
-        stack = MODULES[self.cell](EMBEDDING, hidden, layers, dropout=0.1 if layers > 1 else 0.0)
-        self.modules = nn.ModuleList([embedding, stack, nn.Linear(hidden, VOCABULARY)]).to("cuda")
-        self.optimizer = torch.optim.AdamW(self.modules.parameters(), lr=1e-3, fused=True)
-        self.ids = torch.randint(0, VOCABULARY, (steps + 1, batch), device="cuda")
-        self.state: Any = None
-
-    def step(self) -> None:
-        """Train on one window."""
-        embedding, stack, decoder = self.modules
-        with torch.autocast("cuda", torch.bfloat16, enabled=self.autocast):
-            hidden, state = stack(embedding(self.ids[:-1]), self.state)
-            logits = decoder(nn.functional.dropout(hidden, 0.1))
-        loss = nn.functional.cross_entropy(logits.float().flatten(0, 1), self.ids[1:].flatten())
-        self.optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self.modules.parameters(), 1.0)
-        self.optimizer.step()
-        is_tuple = isinstance(state, tuple)
-        self.state = tuple(part.detach() for part in state) if is_tuple else state.detach()
+def times(shape: Shape, device: Device, seconds: float) -> Iterator[Sequence[object]]:
+    """The row of COLUMNS of each contestant."""
+    found = step_seconds(shape, device, seconds, DROPOUT)
+    yield from (speeds(shape, found, name) for name in found)
 
 
-def timed(step: Callable[[], None]) -> Callable[[], None]:
-    """The step, and the wait until the GPU has done it."""
-
-    def run() -> None:
-        step()
-        torch.cuda.synchronize()
-
-    return run
-
-
-def print_times(seconds: float) -> None:
-    """Milliseconds of a whole step of every engine, and of the peers, by shape."""
-    print("ms of a training step: cell, layers x units, streams x steps; ratios to nn fp32")
-    for shape in SHAPES:
-        for cell in MODULES:
-            steps = {
-                f"nn {name}": timed(Peer(cell, shape, autocast).step)
-                for name, autocast in (("fp32", False), ("bf16", True))
-            }
-            for kind in candidates("cuda", cell):
-                steps[" ".join(kind)] = timed(trainer_of(cell, kind, shape).step)
-            found = median_seconds(steps, seconds, rounds=5)
-            layers, hidden, batch, length = shape
-            row = f"  {cell:5}{layers}x{hidden:<5}{batch:4} x {length:<4}"
-            for name, step_s in found.items():
-                row += f" | {name} {1000 * step_s:.2f} ({found['nn fp32'] / step_s:.2f}x)"
-            print(row, flush=True)
-
-
-def main() -> None:
+def print_tables(size: Size, device: Device) -> None:
     """Print the three tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    print_table(
+        "relative error of loss and gradients, the largest of all tensors",
+        {**KIND_COLUMNS, "error": "8.1e"},
+        errors(size.checked, device),
     )
-    parser.add_argument("--seconds", type=float, default=2.0, help="for each shape and cell")
-    options = parser.parse_args()
+    print_table(
+        f"{size.steps} steps: the same bits when repeated, when resumed in the middle",
+        {**KIND_COLUMNS, "repeated": "8", "resumed": "8"},
+        resumes(size.checked, device, size.steps),
+    )
+    for shape in size.timed:
+        print_table(str(shape), COLUMNS, times(shape, device, size.seconds))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the three tables of this machine's GPU; exit with code 1 where there is none."""
+    size = SIZES[make_parser(__doc__).parse_args(arguments).size]
     if not torch.cuda.is_available():
-        raise SystemExit("bench_gpu.py: torch finds no GPU here")
-    print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}")
-    print_errors()
-    print_resumes()
-    print_times(options.seconds)
+        raise SystemExit("bench_gpu: torch finds no GPU here")
+    print_machine(torch.cuda.get_device_name(), f"torch {torch.__version__}")
+    print_tables(size, "cuda")
 
 
 if __name__ == "__main__":

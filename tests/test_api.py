@@ -140,9 +140,9 @@ def test_a_resumed_run_is_bit_for_bit_an_unbroken_one(
             assert np.array_equal(resumed.checkpoint.weights[tensor], weights)
         assert resumed.checkpoint.losses == unbroken.checkpoint.losses
         assert lines(name) == lines("unbroken")
-        for file in ("training.safetensors",):
-            ends = [sealed_file.read(Path("checkpoints", n, file))[1] for n in ("unbroken", name)]
-            assert all(np.array_equal(ends[0][t], ends[1][t]) for t in ends[0])
+        state = "training.safetensors"
+        ends = [sealed_file.read(Path("checkpoints", n, state))[1] for n in ("unbroken", name)]
+        assert all(np.array_equal(ends[0][t], ends[1][t]) for t in ends[0])
 
 
 @pytest.mark.parametrize("cell", [cell for cell in CELLS if cell not in ENGINE_CELLS["native"]])
@@ -306,9 +306,9 @@ def test_a_run_that_diverges_again_and_again_gives_up_with_a_model(
 
 
 def test_a_rate_that_is_far_too_high_is_noticed(text_file: Path) -> None:
-    options = {"steps": 60, "lr": 90.0, "warmup_steps": 0, "engine": "native", "precision": "fp32"}
+    exact: dict[str, Any] = {"engine": "native", "precision": "fp32"}
     with pytest.raises(RunError, match="halved 3 times"):
-        charrnn.train(text_file, **options, **SMALL)
+        charrnn.train(text_file, steps=60, lr=90.0, warmup_steps=0, **exact, **SMALL)
 
 
 def test_calibration_uses_up_no_randomness(

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ TORCH_ROOMS = ["engines", "training"]
 ROOMS = [*LIGHT_ROOMS, *TORCH_ROOMS, "api", "cli"]
 
 
+@cache
 def modules() -> dict[str, Path]:
     """Every module of the package but its front doors, by name: `files.lock`, `errors`."""
     paths = [path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE]
@@ -44,6 +46,7 @@ def modules() -> dict[str, Path]:
     }
 
 
+@cache
 def imports(path: Path) -> set[str]:
     """Every module that the file names in an import, at any depth."""
     found = set()

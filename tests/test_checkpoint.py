@@ -1,8 +1,10 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from charrnn.errors import CheckpointError
 from charrnn.files import sealed_file
@@ -92,10 +94,11 @@ def test_a_sealed_file_with_a_wrong_header_is_refused(
 def test_weights_that_are_not_finite_float32_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "model"
     model = random_checkpoint(CONFIG)
-    for value, message in (
+    refused: list[tuple[NDArray[Any], str]] = [
         (np.full((11,), np.nan, np.float32), "'decoder.bias' is not finite"),
         (np.zeros((11,), np.float64), "'decoder.bias' is F64, not float32"),
-    ):
+    ]
+    for value, message in refused:
         checkpoint.write(path, replace(model, weights={**model.weights, "decoder.bias": value}))
         with pytest.raises(CheckpointError, match=message):
             checkpoint.read(path)

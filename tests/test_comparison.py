@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from charrnn.comparison.request import ComparisonRequest, nearest_hidden_size
 from charrnn.errors import UsageError
 from charrnn.files.run_folder import RunFolder
 from charrnn.model import checkpoint
-from charrnn.model.cells import CELLS
+from charrnn.model.cells import CELLS, CellName
 from charrnn.model.config import ModelConfig
 from charrnn.plan.request import TrainingRequest
 from tests.conftest import Run
@@ -26,9 +27,9 @@ COLUMNS = ["cell", "hidden", "params", "ms/step", "chars", "seconds", "nats", "b
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(("parameters", "num_layers"), [(4_000, 1), (200_000, 1), (3_000_000, 3)])
 def test_no_other_hidden_size_comes_nearer_to_the_parameters(
-    cell: str, parameters: int, num_layers: int
+    cell: CellName, parameters: int, num_layers: int
 ) -> None:
-    model = replace(ModelConfig(vocab_size=65), cell=cell, num_layers=num_layers)  # type: ignore
+    model = replace(ModelConfig(vocab_size=65), cell=cell, num_layers=num_layers)
 
     def distance(hidden_size: int) -> int:
         return abs(replace(model, hidden_size=hidden_size).num_parameters() - parameters)
@@ -41,13 +42,14 @@ def test_no_other_hidden_size_comes_nearer_to_the_parameters(
 
 def test_what_cannot_be_compared_is_refused() -> None:
     shared = TrainingRequest()
-    for cells, options, message in (
+    cases: tuple[tuple[tuple[str, ...], dict[str, Any], str], ...] = (
         ((), {}, "--cells: name some of rnn, gru"),
         (("gru", "gru"), {}, "gru is there twice"),
         (("gru", "elman"), {}, "no cell 'elman'; there are rnn, gru"),
         (("gru",), {"parameters": 0}, "--parameters 0"),
         (("gru",), {"shared": TrainingRequest(cell="gru")}, "--cell and --init-from have no mean"),
-    ):
+    )
+    for cells, options, message in cases:
         with pytest.raises(UsageError, match=message):
             ComparisonRequest(cells, **{"shared": shared, **options})
     with pytest.raises(

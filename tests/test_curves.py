@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 from charrnn.comparison import picture
@@ -120,8 +121,8 @@ def test_between_evaluations_a_curve_is_straight_over_the_logarithm() -> None:
     assert curve.at_seconds(4.0) == pytest.approx(3.5)
     for beyond in (99, 801):
         assert curve.at_characters(beyond) is None
-    for beyond in (1.9, 9.1):
-        assert curve.at_seconds(beyond) is None
+    for too_far in (1.9, 9.1):
+        assert curve.at_seconds(too_far) is None
     assert LearningCurve("empty").at_seconds(1.0) is None
 
 
@@ -132,12 +133,13 @@ def test_the_picture_has_every_point_of_every_curve_in_both_panels() -> None:
         (by_seconds, [[2.0, 8.0, 9.0], [1.0, 30.0]]),
     ):
         lines = panel.get_lines()
-        assert [list(line.get_xdata()) for line in lines] == places
+        assert [np.asarray(line.get_xdata()).tolist() for line in lines] == places
         assert [line.get_label() for line in lines] == ["first", "second"]
         for line, nats in zip(lines, ([4.0, 3.0, 1.0], [3.5, 2.0]), strict=True):
-            assert [value * BITS for value in line.get_ydata()] == pytest.approx(nats)
+            assert BITS * np.asarray(line.get_ydata()) == pytest.approx(nats)
     assert by_characters.get_xscale() == "log"
     legend = by_seconds.get_legend()
+    assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == ["first", "second"]
     looks = {(line.get_linestyle(), line.get_marker()) for line in by_seconds.get_lines()}
     assert len(looks) == 2  # they can be told apart without colour

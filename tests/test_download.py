@@ -14,8 +14,9 @@ import pytest
 from charrnn.corpus import catalogue, download
 from charrnn.corpus.cache import default_cache
 from charrnn.corpus.catalogue import CATALOGUE, CatalogueEntry, CorpusFile, find_entry
-from charrnn.corpus.progress import Note, silent
+from charrnn.corpus.progress import Note, Progress, silent
 from charrnn.errors import CorpusError
+from charrnn.files.lock import held
 from tests.conftest import Run
 
 TEXT = b"".join(b"line %d of a text that is worth fetching\n" % number for number in range(5000))
@@ -129,7 +130,8 @@ PATH = "/mirror/tales.txt"
 @pytest.mark.parametrize("manner", ["well", "says nothing", "no ranges", "breaks off once"])
 def test_a_corpus_is_fetched_whole_and_only_once(manner: str, server: Server) -> None:
     server.content[PATH], server.manner = TEXT, manner
-    folder, notes = Path("corpora"), []
+    folder = Path("corpora")
+    notes: list[Progress | Note] = []
     for _ in range(2):
         place = download.download(entry(), folder, notes.append)
         assert place == folder / "tales.txt"
@@ -321,7 +323,7 @@ def test_one_of_two_fetchers_waits(server: Server, monkeypatch: pytest.MonkeyPat
     thread = threading.Thread(
         target=lambda: download.download(entry(), Path("corpora").resolve(), report)
     )
-    with download.held(cache / "fetching"):
+    with held(cache / "fetching"):
         thread.start()
         assert waiting.wait(20)
         assert server.asked == []

@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from charrnn.corpus.encoded import EncodedCorpus
+from charrnn.corpus.encoded import EncodedCorpus, SplitName
 from charrnn.corpus.split_config import SplitConfig
 from charrnn.errors import CorpusError, UsageError
 
@@ -10,7 +10,7 @@ from charrnn.errors import CorpusError, UsageError
 def test_splits_are_contiguous_and_disjoint() -> None:
     text = "".join(chr(ord("a") + i % 26) for i in range(207))
     corpus = EncodedCorpus.from_text(text, "abc", SplitConfig(val_frac=0.2, test_frac=0.1))
-    names = ("train", "validation", "test")
+    names: tuple[SplitName, ...] = ("train", "validation", "test")
     parts = [corpus.vocabulary.decode(corpus.split(name).ids) for name in names]
     assert "".join(parts) == text
     assert [len(part) for part in parts] == [145, 41, 21]

@@ -33,9 +33,8 @@ def make_model(cell: CellName, embedding_size: int, layers: int = 2) -> CharRNN:
     model = CharRNN(config, torch.Generator().manual_seed(1))
     with torch.no_grad():  # biases that are not zero
         for parameter in model.parameters():
-            parameter += 0.1 * torch.randn(
-                parameter.shape, generator=torch.Generator().manual_seed(2)
-            )
+            generator = torch.Generator().manual_seed(2)
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
     return model
 
 

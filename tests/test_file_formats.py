@@ -30,7 +30,7 @@ from charrnn.model.config import ModelConfig
 from charrnn.plan.plan import Plan
 from charrnn.runs import saves
 from charrnn.runs.events import EvalReport, StepReport
-from charrnn.runs.metrics import Metrics
+from charrnn.runs.metrics import Metric, Metrics
 from charrnn.sampling import saved_state
 from charrnn.sampling.config import SamplingConfig
 from charrnn.sampling.writers import make_writer
@@ -313,7 +313,7 @@ STEP = StepReport(4, 2.5, 0.01, 0.75, 1000.0, 3.5)
 
 def test_metrics_survive_the_round_trip(tmp_path: Path) -> None:
     metrics = Metrics(tmp_path / "metrics.jsonl")
-    written = [STEP, EvalReport(4, 2.25, 64, carried=False, best=True, elapsed_s=4)]
+    written: list[Metric] = [STEP, EvalReport(4, 2.25, 64, carried=False, best=True, elapsed_s=4)]
     for report in written:
         metrics.append(report)
     assert metrics.read() == written

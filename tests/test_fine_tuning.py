@@ -113,7 +113,8 @@ def test_a_run_resumes_without_the_model_that_it_started_from_but_begins_only_wi
 
 def test_options_that_do_not_fit_the_model_are_refused(text_file: Path) -> None:
     charrnn.train(text_file, steps=2, name="old", **SMALL, **SIZES)
-    for option, value in (("cell", "gru"), ("hidden_size", 18), ("num_layers", 1)):
+    other: list[tuple[str, Any]] = [("cell", "gru"), ("hidden_size", 18), ("num_layers", 1)]
+    for option, value in other:
         with pytest.raises(UsageError, match=f"--{option.replace('_', '-')} {value}: the model"):
             charrnn.train("other.txt", init_from="old", steps=2, **{option: value})
     with pytest.raises(UsageError, match="that model reads characters: leave out --bytes"):

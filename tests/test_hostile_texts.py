@@ -25,7 +25,7 @@ from charrnn.corpus.compression import zstd_module
 from charrnn.corpus.encoded import EncodedCorpus
 from charrnn.corpus.source import locate
 from charrnn.corpus.split_config import SplitConfig
-from charrnn.corpus.text import CHUNK
+from charrnn.corpus.text import CHUNK, read_text
 from charrnn.corpus.text_config import TextConfig
 from charrnn.errors import CharRNNError, OutputError
 
@@ -288,7 +288,7 @@ def test_a_file_that_may_not_be_read(argument: str, monkeypatch: pytest.MonkeyPa
 
 def during_reading(action: Callable[[], None], monkeypatch: pytest.MonkeyPatch, call: int) -> None:
     """Do something to the file before the first (0) or the second (1) pass over it."""
-    read_text, calls = reading.read_text, iter(range(9))
+    calls = iter(range(9))
 
     def changed(*arguments: Any) -> Any:
         if next(calls) == call:

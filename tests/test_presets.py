@@ -14,7 +14,7 @@ from charrnn.errors import UsageError
 from charrnn.model.config import ModelConfig
 from charrnn.plan.optimizers import OptimizerConfig
 from charrnn.plan.plan import Plan
-from charrnn.plan.presets import PRESET_NAMES, PRESETS
+from charrnn.plan.presets import PRESET_NAMES, PRESETS, PresetName
 from charrnn.plan.request import TrainingRequest
 from charrnn.runs.events import Event, RunStarted, StepReport, StopRequest
 from tests.conftest import Run
@@ -61,7 +61,7 @@ def test_char_rnn_has_the_values_of_its_program_run_without_options() -> None:
 
 
 @pytest.mark.parametrize("name", PRESET_NAMES)
-def test_every_value_of_a_preset_is_in_its_plan_with_the_reason(name: str) -> None:
+def test_every_value_of_a_preset_is_in_its_plan_with_the_reason(name: PresetName) -> None:
     plan = plan_of(preset=name, **SMALL)
     words = shlex.split(plan.command())[3:]
     options = dict(zip(words[::2], words[1::2], strict=True))
@@ -110,7 +110,13 @@ def test_a_preset_is_repeated_by_its_command_and_resumed_to_the_bit(
     text_file: Path, cli: Run
 ) -> None:
     # Measured anew by each run, the fastest engine may be another one, whose bits differ.
-    options = {"preset": "char-rnn", "engine": "native", "steps": 40, "lr_decay_after": 1, **SMALL}
+    options: dict[str, Any] = {
+        "preset": "char-rnn",
+        "engine": "native",
+        "steps": 40,
+        "lr_decay_after": 1,
+        **SMALL,
+    }
     plans: list[Plan] = []
 
     def keep(event: Event) -> None:
@@ -131,7 +137,7 @@ def test_a_preset_is_repeated_by_its_command_and_resumed_to_the_bit(
 def test_a_model_to_start_from_keeps_its_sizes_under_a_preset(text_file: Path) -> None:
     charrnn.train(text_file, name="old", steps=2, cell="gru", embedding_size=5, **SMALL)
     events: list[Event] = []
-    sizes = {"batch_size": 7, "seq_len": 11}
+    sizes: dict[str, Any] = {"batch_size": 7, "seq_len": 11}
     tuned = charrnn.train(
         text_file, init_from="old", preset="char-rnn", steps=2, on_event=events.append, **sizes
     )

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ from charrnn.corpus import text as text_module
 from charrnn.corpus.cache import Cache, default_cache
 from charrnn.corpus.compression import zstd_module
 from charrnn.corpus.ids_file import EncodedText
-from charrnn.corpus.progress import Note, silent
-from charrnn.corpus.source import locate
+from charrnn.corpus.progress import Meter, Note, silent
+from charrnn.corpus.source import TextFile, locate
 from charrnn.corpus.text_config import TextConfig
 from charrnn.corpus.vocabulary import Vocabulary
 from charrnn.errors import CorpusError, UsageError
@@ -121,10 +122,10 @@ def test_other_encodings(encoding: str, chunk: int, monkeypatch: pytest.MonkeyPa
 def test_composing_by_chunks_is_composing_at_once(text: str, chunk: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(text_module, "CHUNK", chunk)
-        file = text_module.TextFile(
+        file = TextFile(
             Path("-"), "-", (0, 0, len(text.encode()), 0), handle=io.BytesIO(text.encode())
         )
-        meter = text_module.Meter("", None, silent)
+        meter = Meter("", None, silent)
         chunks = text_module.read_file(file, TextConfig(normalize="NFC"), meter)
         found = b"".join(chunk.data for chunk in chunks).decode()
     assert found == unicodedata.normalize("NFC", text.removeprefix("\ufeff"))
@@ -222,7 +223,7 @@ def test_without_its_package_zst_is_refused_with_the_way_out(
         read("a.zst")
 
 
-DAMAGE = {
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "truncated": lambda data: data[:-1],
     "longer": lambda data: data + b"\0",
     "empty": lambda data: b"",

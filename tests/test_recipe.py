@@ -38,7 +38,10 @@ def test_the_hidden_size_is_the_largest_whose_model_reads_enough(chars_per_flop:
 
 
 def test_more_time_never_makes_a_model_smaller() -> None:
-    sizes = [choose_hidden_size(MODEL, lambda _, c=chars: c)[0] for chars in (1e4, 1e6, 1e7, 1e9)]
+    def size(characters: float) -> int:
+        return choose_hidden_size(MODEL, lambda _: characters)[0]
+
+    sizes = [size(characters) for characters in (1e4, 1e6, 1e7, 1e9)]
     assert sizes == sorted(sizes)
     assert (sizes[0], sizes[-1]) == (HIDDEN_SIZES[0], HIDDEN_SIZES[-1])
 

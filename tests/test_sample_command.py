@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import subprocess
 import sys
 import time
@@ -304,12 +305,15 @@ BAD_OPTIONS = [
 
 @pytest.mark.parametrize(("arguments", "code", "message"), BAD_OPTIONS, ids=lambda v: str(v)[:40])
 def test_a_mistake_is_one_clear_line(
-    arguments: str, code: int, message: str, model_file: Path, tmp_path: Path
+    arguments: str, code: int, message: str, cli: Run, model_file: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "binary").write_bytes(b"ab\xff\x00\x01")
     before = sorted(str(path) for path in tmp_path.rglob("*"))
-    shell = f"{sys.executable} -m charrnn sample -q {arguments}"
-    done = subprocess.run(["bash", "-c", shell], cwd=tmp_path, capture_output=True, timeout=60)
+    if set("<>") & set(arguments):
+        shell = f"{sys.executable} -m charrnn sample -q {arguments}"
+        done = subprocess.run(["bash", "-c", shell], cwd=tmp_path, capture_output=True, timeout=60)
+    else:
+        done = cli("sample", "-q", *shlex.split(arguments))
     stderr = done.stderr.decode()
     assert done.returncode == code, stderr
     assert done.stdout == b""

@@ -265,7 +265,7 @@ def test_large_rows_are_still_summed_exactly_in_int8() -> None:
     """Sums that float32 could not hold: 1,500 products of up to 127 * 127."""
     config = ModelConfig(7, "rnn", 1, 1500, 0)
     weights = random_checkpoint(config, scale=0.02).weights
-    weights["rnn.weight_hh_l0"] = np.abs(weights["rnn.weight_hh_l0"]) + 0.2
+    weights["rnn.weight_hh_l0"] = np.abs(weights["rnn.weight_hh_l0"]) + np.float32(0.2)
     ids = np.random.default_rng(0).integers(0, 7, (4, 2))
     native, reference = (m(config, weights, "int8") for m in (NativeNetwork, NumpyNetwork))
     for network in (native, reference):

@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -176,9 +177,9 @@ def fail_from(patch: pytest.MonkeyPatch, fault: str, n: int) -> "itertools.count
         patch.setattr(Path, "replace", failing(Path.replace))
     else:
         patch.setattr(
-            atomic.tempfile,
+            tempfile,
             "NamedTemporaryFile",
-            failing(atomic.tempfile.NamedTemporaryFile),
+            failing(tempfile.NamedTemporaryFile),
         )
     return calls
 

@@ -2,9 +2,11 @@ import json
 import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from charrnn.errors import CheckpointError, OutputError
@@ -12,7 +14,7 @@ from charrnn.files import sealed_file
 from charrnn.files.typed_json import canonical_json
 
 HEADER = {"name": "é", "sizes": [1, 2], "loss": 0.1}
-TENSORS = {
+TENSORS: dict[str, NDArray[Any]] = {
     "b": np.arange(6, dtype=np.float32).reshape(2, 3),
     "a": np.array([1, 255], np.uint8),
     "scalar": np.array(2.5, np.float32),

@@ -1,18 +1,21 @@
 import os
 import re
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from charrnn.corpus.progress import Meter, silent
-from charrnn.corpus.source import library_files, list_files, locate, name_of
+from charrnn.corpus.source import Source, library_files, list_files, locate, name_of
 from charrnn.corpus.text import read_text
 from charrnn.corpus.text_config import TextConfig
 from charrnn.errors import CorpusError
 
 
-def names_in(*arguments: str, include: list[str] | None = None, exclude: list[str] | None = None):
-    def no_spool(source):
+def names_in(
+    *arguments: str, include: list[str] | None = None, exclude: list[str] | None = None
+) -> tuple[list[str], tuple[str, ...]]:
+    def no_spool(source: Source) -> NoReturn:
         raise AssertionError(source)
 
     listing = list_files([locate(a) for a in arguments], no_spool, include or [], exclude or [])

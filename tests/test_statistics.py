@@ -47,7 +47,7 @@ def test_compressors_read_the_text_itself() -> None:
 
 def test_a_long_text_is_measured_on_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(statistics, "SAMPLE", 1000)
-    monkeypatch.setattr(statistics, "_BLOCK", 300)
+    monkeypatch.setattr(statistics, "BLOCK", 300)
     found = describe(encoded(TEXT), silent)
     start = describe(encoded(TEXT[:1000]), silent)
     assert found.sample_size == 1000

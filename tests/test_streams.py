@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from tests.conftest import random_checkpoint
 ALPHABET = "".join(chr(ord("A") + place) for place in range(47))
 
 
-def corpus(text: str = ALPHABET, **changes: float) -> EncodedCorpus:
+def corpus(text: str = ALPHABET, **changes: Any) -> EncodedCorpus:
     """47 letters, so that a letter's id is its place, as 3 streams of windows of 2."""
     config = SplitConfig(split="streams", num_streams=3, stream_unit=2, val_frac=0.3)
     return EncodedCorpus.from_text(text, "abc", replace(config, **changes))
@@ -107,7 +108,7 @@ def test_streams_are_scored_side_by_side_with_the_state_carried_and_in_windows()
         ({"split": "heads"}, "--split heads: choose one of tail, streams"),
     ],
 )
-def test_what_streams_cannot_be_is_refused(changes: dict[str, float], message: str) -> None:
+def test_what_streams_cannot_be_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         corpus(**changes)
 

@@ -15,7 +15,7 @@ ORDERS = 4
 """How many entropies are measured: of a symbol given the 0, 1, 2 and 3 symbols before it."""
 SAMPLE = 1 << 22
 """How many symbols, the first of the text, entropies and compressors look at."""
-_BLOCK = 1 << 20
+BLOCK = 1 << 20
 """How many symbols are counted or compressed at a time."""
 
 
@@ -64,8 +64,8 @@ def _count_bytes(text: EncodedText, report: Report) -> int:
     size = len(text.vocabulary)
     meter = Meter("counting", text.ids.nbytes, report)
     counts = np.zeros(size, np.int64)
-    for start in range(0, len(text.ids), _BLOCK):
-        block = text.ids[start : start + _BLOCK]
+    for start in range(0, len(text.ids), BLOCK):
+        block = text.ids[start : start + BLOCK]
         check_ids(block, size)
         counts += np.bincount(block, minlength=size)
         meter.advance(block.nbytes)
@@ -107,8 +107,8 @@ def _compressed(text: EncodedText, sample: Ids, report: Report) -> dict[str, flo
     }
     num_bytes = dict.fromkeys(compressors, 0)
     meter = Meter("compressing", len(sample), report)
-    for start in range(0, len(sample), _BLOCK):
-        block = sample[start : start + _BLOCK]
+    for start in range(0, len(sample), BLOCK):
+        block = sample[start : start + BLOCK]
         check_ids(block, len(text.vocabulary))
         data = text.vocabulary.decode_bytes(block)
         for name, compressor in compressors.items():
