@@ -50,7 +50,7 @@ class CharRNN(nn.Module):
                 parameter, nn.Parameter(torch.empty(shape))
             )
         self._draw_weights(generator, init_range)
-        self._begin_as_the_cell_does(generator, init_range)
+        self._set_cell_values(generator, init_range)
 
     @torch.no_grad()
     def _draw_weights(self, generator: torch.Generator, init_range: float) -> None:
@@ -68,7 +68,7 @@ class CharRNN(nn.Module):
                 parameter.zero_()
 
     @torch.no_grad()
-    def _begin_as_the_cell_does(self, generator: torch.Generator, init_range: float) -> None:
+    def _set_cell_values(self, generator: torch.Generator, init_range: float) -> None:
         """Set the initial values that the cell wants: its bias, identity and input_std in CELLS."""
         cell = CELLS[self.config.cell]
         for layer in self.layers():
