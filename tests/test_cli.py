@@ -29,7 +29,7 @@ def last_line(stderr: bytes) -> str:
     return stderr.decode().strip().splitlines()[-1]
 
 
-def test_training_then_sampling_then_everything_else(cli: Run, text_file: Path) -> None:
+def test_what_is_trained_is_sampled_shown_judged_and_listed(cli: Run, text_file: Path) -> None:
     done = cli("train", text_file.name, "--steps", "30", "--threads", "2", *SMALL)
     assert done.returncode == 0, done.stderr
     assert done.stdout == b""
@@ -71,7 +71,7 @@ def test_training_then_sampling_then_everything_else(cli: Run, text_file: Path) 
     assert b"animals-2" in cli("list").stdout
 
 
-def test_a_pipe_in_and_a_reader_that_leaves(cli: Run, tmp_path: Path) -> None:
+def test_a_text_may_come_from_a_pipe_and_a_reader_may_leave(cli: Run, tmp_path: Path) -> None:
     done = cli("train", "-", "--name", "piped", "--steps", "5", "-q", *SMALL, stdin=TEXT.encode())
     assert (done.returncode, done.stderr) == (0, b"")
     for count in (0, 1, 300, 5000):
@@ -309,7 +309,7 @@ def test_bench_tells_the_speed_of_every_engine(cli: Run) -> None:
     assert "to reference fp32" in alone
 
 
-def test_version_and_help(cli: Run) -> None:
+def test_the_version_and_every_commands_help_are_shown(cli: Run) -> None:
     assert re.fullmatch(rb"charrnn \d+\.\d+\.\d+\n", cli("--version").stdout)
     bare = cli()
     assert b"train" in bare.stdout + bare.stderr

@@ -51,7 +51,9 @@ def test_what_cannot_be_compared_is_refused() -> None:
         ComparisonRequest(("lstm",), shared, 100).training("lstm", 65)
 
 
-def test_a_table_a_picture_and_runs_that_are_like_any_other(cli: Run, text_file: Path) -> None:
+def test_a_comparison_makes_a_table_a_picture_and_runs_like_any_other(
+    cli: Run, text_file: Path
+) -> None:
     done = cli("compare", text_file.name, "--cells", "gru,rnn", "--budget", "1s", *SMALL)
     stderr = done.stderr.decode()
     assert done.returncode == 0, stderr

@@ -1,3 +1,5 @@
+"""A run that starts from a model: what it takes over, how it is repeated and resumed."""
+
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

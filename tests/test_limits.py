@@ -26,7 +26,7 @@ START = Place.after(NETWORK, LOADED.vocabulary.start())
 
 
 def finished(network: Any = NETWORK, **options: Any) -> tuple[list[str], list[str]]:
-    """(Each text, why each ended)."""
+    """Texts written within limits, and the reason why each of them ended."""
     config = SamplingConfig(**{"seed": 0, "length": 60, **options})
     texts = Texts(network, LOADED.vocabulary, START, config, keep=True)
     for _ in texts:
@@ -80,7 +80,7 @@ def test_an_expression_accepts_what_re_does(pattern: str, text: str) -> None:
     assert matches == (re.fullmatch(pattern, text) is not None)
 
 
-def test_expressions_over_bytes() -> None:
+def test_an_expression_over_bytes_reads_them_as_utf8() -> None:
     vocabulary = Vocabulary.from_text("né: ".encode())
     expression = Expression("é+", vocabulary)
     state = 0
@@ -113,7 +113,7 @@ def test_expressions_over_bytes() -> None:
         ({"keep_stop": True}, "no --stop to keep"),
     ],
 )
-def test_limits_that_cannot_be_kept(options: dict[str, Any], message: str) -> None:
+def test_limits_that_cannot_be_kept_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         finished(**options)
 

@@ -200,7 +200,7 @@ def test_bf16_is_no_worse_than_autocast(cell: str, isa: str) -> None:
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_long_window(cell: str, isa: str) -> None:
+def test_a_long_window_is_the_equations(cell: str, isa: str) -> None:
     """More rows than the weight gradients take at a time."""
     case = Case(cell, steps=61, batch=17, hidden=37, layers=2, rows=6)  # 1037 rows
     wanted = case.double().run(equations)
@@ -210,7 +210,7 @@ def test_long_window(cell: str, isa: str) -> None:
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("shape", [(9, 6, 40), (5, 1, 70), (4, 3, 300), (3, 13, 449)])
-def test_same_bits_in_every_run_and_with_any_number_of_threads(
+def test_the_bits_are_the_same_in_every_run_and_with_any_number_of_threads(
     precision: Precision, shape: tuple[int, int, int]
 ) -> None:
     case = Case("lstm", *shape, layers=2, rows=7)
@@ -228,7 +228,7 @@ def test_same_bits_in_every_run_and_with_any_number_of_threads(
     precision=st.sampled_from(["fp32", "bf16"]), isa=st.sampled_from(_native.available_isas()),
     seed=st.integers(0, 1000),
 )  # fmt: skip
-def test_any_shape(
+def test_any_shape_is_the_equations(
     cell: str, steps: int, batch: int, hidden: int, layers: int, rows: int, threads: int,
     masked: bool, precision: Precision, isa: str, seed: int,
 ) -> None:  # fmt: skip
@@ -327,18 +327,18 @@ def in_new_process(code: str, **environment: str) -> str:
 
 
 @pytest.mark.parametrize("name", _native.available_isas())
-def test_environment_caps_the_instruction_set(name: str) -> None:
+def test_the_environment_caps_the_instruction_set(name: str) -> None:
     code = "from charrnn.native import _native; print(_native.isa())"
     assert in_new_process(code, CHARRNN_ISA=name) == name
 
 
-def test_loads_without_torch() -> None:
+def test_the_module_loads_without_torch() -> None:
     code = "import sys; import charrnn.native._native; print('torch' in sys.modules)"
     assert in_new_process(code) == "False"
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_works_in_a_forked_child() -> None:
+def test_the_module_works_in_a_forked_child() -> None:
     case = Case("lstm", steps=3, batch=6, hidden=16, layers=1, rows=3)
     engine = NativeEngine("fp32", 2).run
     with torch.no_grad():

@@ -1,3 +1,5 @@
+"""A preset is nothing but options: what it fills in, and what wins over it."""
+
 import shlex
 from collections.abc import Callable
 from pathlib import Path

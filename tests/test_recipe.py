@@ -1,3 +1,5 @@
+"""The rules that choose width, rate, decay and dropout."""
+
 from dataclasses import replace
 
 import numpy as np

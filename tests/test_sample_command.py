@@ -73,7 +73,7 @@ def test_match_gives_whole_matches_only(cli: Run, prose: str) -> None:
         assert entry["bits_per_char"] > 0
 
 
-def test_where_the_prime_comes_from(cli: Run, prose: str, tmp_path: Path) -> None:
+def test_a_prime_comes_from_an_option_a_file_or_stdin(cli: Run, prose: str, tmp_path: Path) -> None:
     (tmp_path / "prime.txt").write_bytes(b"\xef\xbb\xbfthe model\n")
     expected = text_of(cli, "-n", "30", "--prime", "the model\n")
     assert expected.startswith("the model\n")
@@ -89,7 +89,7 @@ def test_where_the_prime_comes_from(cli: Run, prose: str, tmp_path: Path) -> Non
     assert text_of(cli, "-n", "0", "--prime", r"a\\n") == r"a\\n"
 
 
-def test_a_very_long_prime(cli: Run, prose: str) -> None:
+def test_a_very_long_prime_is_read(cli: Run, prose: str) -> None:
     long = b"the model reads " * 100_000
     assert len(text_of(cli, "-n", "5", "--prime-file", "-", "--no-prime", stdin=long)) == 5
 
@@ -169,7 +169,7 @@ def test_a_prompt_goes_on_with_what_is_typed(cli: Run, prose: str) -> None:
     assert told("The model", "/reset", "The model")[1] == written("\nThe model", 5)
 
 
-def test_commands_and_mistakes_at_the_prompt(cli: Run, prose: str) -> None:
+def test_the_prompt_answers_commands_and_mistakes(cli: Run, prose: str) -> None:
     lines = [
         "/temp 0",
         "/seed 12",

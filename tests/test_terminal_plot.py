@@ -13,7 +13,7 @@ BITS = math.log(2)
 
 
 def curve(name: str, *points: tuple[int, float, float]) -> Curve:
-    """Points of (characters, seconds, bits)."""
+    """A curve through points of (characters, seconds, bits per character)."""
     return Curve(name, tuple(Point(1, chars, s, bits * BITS) for chars, s, bits in points))
 
 

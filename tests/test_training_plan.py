@@ -1,3 +1,5 @@
+"""The plan of a run: what was asked, what follows from it, and how it is repeated."""
+
 import math
 import shlex
 from dataclasses import replace

@@ -1,3 +1,5 @@
+"""Windows along the streams of a text, and the place among them."""
+
 import numpy as np
 import pytest
 from hypothesis import given
