@@ -323,7 +323,7 @@ def test_calibration_uses_up_no_randomness(
         assert all(np.array_equal(weights, model.checkpoint.weights[name]) for model in models)
 
 
-def test_generating(text_file: Path) -> None:
+def test_a_model_writes_what_the_options_ask_for(text_file: Path) -> None:
     model = charrnn.train(text_file, steps=3, **SMALL)
     pieces = list(model.generate(prime="the ", temperature=0.8, length=40, seed=3))
     assert len(pieces) == 40

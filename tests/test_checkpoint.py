@@ -1,3 +1,5 @@
+"""The model file: what it holds survives, and what does not belong there is refused."""
+
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

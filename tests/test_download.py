@@ -170,7 +170,7 @@ def test_a_part_that_is_too_long_or_of_another_text_is_given_up(server: Server) 
     assert Path("corpora/tales.txt").read_bytes() == TEXT
 
 
-def test_a_server_that_never_sends_a_range(server: Server) -> None:
+def test_a_server_that_never_sends_the_rest_is_given_up(server: Server) -> None:
     server.content[PATH], server.manner = TEXT, "wrong range"
     server.content[PATH] = TEXT[:500]
     Path("corpora").mkdir()
@@ -193,7 +193,7 @@ def test_a_server_that_breaks_off_each_time_is_asked_for_the_rest(server: Server
     assert Path("corpora/tales.txt").read_bytes() == TEXT
 
 
-def test_a_server_that_stalls(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_stalls_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     server.content[PATH], server.manner = TEXT, "stalls"
     monkeypatch.setattr(download, "TIMEOUT_S", 0.2)
     monkeypatch.setattr(download, "ATTEMPTS", 2)
@@ -223,7 +223,9 @@ def test_what_is_not_the_text_never_takes_its_place(
     assert everything(Path("corpora")) == left
 
 
-def test_a_server_without_it_and_no_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_that_no_server_has_is_one_clear_line(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(CorpusError, match=r"the server says 404 .*; without a network, bring"):
         download.download(entry(), Path("corpora"), silent)
     monkeypatch.setenv(download.MIRROR_VARIABLE, "http://127.0.0.1:1")

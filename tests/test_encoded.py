@@ -1,3 +1,5 @@
+"""A text as ids, cut into training, validation and test."""
+
 import hashlib
 
 import pytest

@@ -92,8 +92,8 @@ def deep() -> None:
     (here / "a.txt").write_text(GOOD)
 
 
-def growing() -> None:
-    """Whoever looks at the file's size finds it larger the next time."""
+def write_old_log() -> None:
+    """Make a log that was written to long ago, so that its time tells of a change."""
     write("log", GOOD)()
     os.utime("log", ns=(1, 1))
 
@@ -239,7 +239,7 @@ def one_line(error: CharRNNError) -> str:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_hostile_texts(case: Case) -> None:
+def test_a_hostile_text_is_read_or_is_one_clear_line(case: Case) -> None:
     busy = case.make()
     options = dict(case.options)
     if case.fails:
@@ -279,7 +279,9 @@ def _raise(number: int, name: str) -> Any:
 
 
 @pytest.mark.parametrize("argument", ["d", "d/a.txt"])
-def test_a_file_that_may_not_be_read(argument: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_may_not_be_read_is_one_clear_line(
+    argument: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write("d/a.txt", GOOD)()
     refuse(Path("d/a.txt"), monkeypatch)
     with pytest.raises(CharRNNError, match=r"cannot read 'd/a\.txt': Permission denied"):
@@ -302,7 +304,7 @@ def during_reading(action: Callable[[], None], monkeypatch: pytest.MonkeyPatch, 
 def test_a_log_that_grows_is_read_up_to_where_it_was(
     call: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    growing()
+    write_old_log()
     before = Path("log").stat().st_size
 
     def grow() -> None:
@@ -317,7 +319,9 @@ def test_a_log_that_grows_is_read_up_to_where_it_was(
 
 
 @pytest.mark.parametrize("call", [0, 1])
-def test_a_file_that_is_truncated_meanwhile(call: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_truncated_meanwhile_is_one_clear_line(
+    call: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write("a", GOOD)()
     during_reading(lambda: os.truncate("a", 9), monkeypatch, call)
     with pytest.raises(CharRNNError, match="'a' became shorter while it was read"):
@@ -325,7 +329,9 @@ def test_a_file_that_is_truncated_meanwhile(call: int, monkeypatch: pytest.Monke
     assert not list(default_cache().folder.glob("*.ids"))
 
 
-def test_a_file_that_becomes_another_between_the_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_becomes_another_between_the_passes_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     write("a", GOOD)()
     during_reading(write("a", GOOD.swapcase()), monkeypatch, 1)
     with pytest.raises(CharRNNError, match="the text changed while it was read; try again"):
@@ -333,7 +339,7 @@ def test_a_file_that_becomes_another_between_the_passes(monkeypatch: pytest.Monk
     assert not list(default_cache().folder.glob("*.ids"))
 
 
-def test_a_compressed_file_that_becomes_longer_between_the_passes(
+def test_a_compressed_file_that_becomes_longer_between_the_passes_is_noticed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     write("a.gz", gzip.compress(GOOD.encode()))()
@@ -344,7 +350,7 @@ def test_a_compressed_file_that_becomes_longer_between_the_passes(
     assert not list(default_cache().folder.glob("*.ids"))
 
 
-def test_a_disk_that_fills_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fills_up_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
     write("a", GOOD)()
     monkeypatch.setattr(os, "fsync", lambda number: _raise(errno.ENOSPC, ""))
     with pytest.raises(CharRNNError, match=r"No space left on device; \$XDG_CACHE_HOME"):
@@ -366,7 +372,9 @@ def test_a_write_to_the_cache_that_fails_halfway() -> None:
     assert {path.name for path in default_cache().folder.iterdir()} == {"lock"}
 
 
-def test_a_cache_folder_that_cannot_be(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_cache_folder_that_cannot_be_is_one_clear_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     write("a", GOOD)()
     write("file", "")()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
@@ -395,7 +403,7 @@ def test_a_reader_that_is_interrupted_leaves_nothing(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.slow
-def test_a_single_line_of_200_megabytes() -> None:
+def test_a_single_line_of_200_megabytes_is_read() -> None:
     block = ("0123456789é" * 100_000).encode()
     with Path("a").open("wb") as file:
         while file.tell() < 200_000_000:

@@ -27,7 +27,7 @@ START = Place.after(NETWORK, LOADED.vocabulary.start())
 
 
 def finished(network: Any = NETWORK, **options: Any) -> tuple[list[str], list[str]]:
-    """(Each text, why each ended)."""
+    """Texts written within limits, and the reason why each of them ended."""
     config = SamplingConfig(**{"seed": 0, "length": 60, **options})
     texts = Texts(network, LOADED.vocabulary, START, config, keep=True)
     for _ in texts:

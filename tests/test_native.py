@@ -199,7 +199,7 @@ def test_long_window(cell: CellName, isa: str) -> None:
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("shape", [(9, 6, 40), (5, 1, 70), (4, 3, 300), (3, 13, 449)])
-def test_same_bits_in_every_run_and_with_any_number_of_threads(
+def test_the_bits_are_the_same_in_every_run_and_with_any_number_of_threads(
     precision: Precision, shape: tuple[int, int, int]
 ) -> None:
     case = Case("lstm", *shape, layers=2, rows=7)
@@ -337,18 +337,18 @@ def in_new_process(code: str, **environment: str) -> str:
 
 
 @pytest.mark.parametrize("name", _native.available_isas())
-def test_environment_caps_the_instruction_set(name: str) -> None:
+def test_the_environment_caps_the_instruction_set(name: str) -> None:
     code = "from charrnn.native import _native; print(_native.isa())"
     assert in_new_process(code, CHARRNN_ISA=name) == name
 
 
-def test_loads_without_torch() -> None:
+def test_the_module_loads_without_torch() -> None:
     code = "import sys; import charrnn.native._native; print('torch' in sys.modules)"
     assert in_new_process(code) == "False"
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_works_in_a_forked_child() -> None:
+def test_the_module_works_in_a_forked_child() -> None:
     case = Case("lstm", steps=3, batch=6, hidden=16, layers=1, rows=3)
     engine = NativeEngine("fp32", 2).run
     with torch.no_grad():

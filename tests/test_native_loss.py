@@ -84,7 +84,7 @@ def test_bf16_is_no_worse_than_autocast(shape: Any, isa: None) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_same_bits_with_any_number_of_threads(shape: Any, isa: None) -> None:
+def test_the_bits_are_the_same_with_any_number_of_threads(shape: Any, isa: None) -> None:
     precisions: tuple[Precision, ...] = ("fp32", "bf16")
     for precision in precisions:
         problem = Problem(shape, masked=True)

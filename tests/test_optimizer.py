@@ -1,3 +1,5 @@
+"""Each optimizer is its equations, and so is the learning rate."""
+
 import itertools
 from collections.abc import Callable
 

@@ -105,7 +105,9 @@ def test_files_follow_each_other_on_lines_of_their_own() -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32", "cp1252", "shift_jis"])
 @pytest.mark.parametrize("chunk", [1, 3, 1 << 18])
-def test_other_encodings(encoding: str, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_encodings_are_decoded(
+    encoding: str, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(text_module, "CHUNK", chunk)
     text = "naïve\r\n" * 9 if encoding == "cp1252" else "日本の, abc\n" * 9
     Path("a.txt").write_bytes(text.encode(encoding))
@@ -365,7 +367,9 @@ def test_ids_out_of_the_vocabulary_are_found(tmp_path: Path) -> None:
         ids_file.check_ids(found.ids, 3)
 
 
-def test_a_cache_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_is_where_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "not/absolute")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert default_cache().folder == tmp_path / "home" / ".cache" / "charrnn" / "texts"

@@ -233,7 +233,9 @@ def test_writing_starts_afresh_after_each_newline(maker: Any, cell: CellName) ->
     assert not np.array_equal(written, through)
 
 
-def test_a_run_of_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_of_records_is_judged_sampled_and_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     Path("names.txt").write_text(NAMES * 3)
     model = charrnn.train("names.txt", records="line", batch_size=5, seq_len=16, **SMALL)

@@ -1,3 +1,5 @@
+"""A run's name and folder: how they are chosen, found, held and replaced."""
+
 import os
 from pathlib import Path
 

@@ -60,7 +60,7 @@ def always(maker: Maker, logits: list[float]) -> Network:
 def written(
     network: Network, config: SamplingConfig, prime: Any = PRIME, **limits: Any
 ) -> np.ndarray:
-    """Ids (n, S)."""
+    """The ids of S texts, n characters each: (n, S)."""
     place = Place.after(network, np.asarray(prime, np.uint8))
     writer = make_writer(network, place, config, **limits)
     blocks = list(write_blocks(writer, config.length))

@@ -1,3 +1,5 @@
+"""A file with a checksum: whatever is changed in it is noticed."""
+
 import json
 import os
 import pickle

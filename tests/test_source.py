@@ -1,3 +1,5 @@
+"""Which files a name, a folder or a pattern stands for."""
+
 import os
 import re
 from pathlib import Path

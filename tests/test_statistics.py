@@ -1,3 +1,5 @@
+"""The figures of a text: its entropies, and what compressors make of it."""
+
 import bz2
 import json
 import math
@@ -56,7 +58,7 @@ def test_a_long_text_is_measured_on_its_beginning(monkeypatch: pytest.MonkeyPatc
     assert found.compressed == start.compressed
 
 
-def test_the_corpus_commands(cli: Run, text_file: Path) -> None:
+def test_the_corpus_commands_show_statistics_texts_and_the_cache(cli: Run, text_file: Path) -> None:
     found = json.loads(cli("corpus", "stats", "-", "--json", stdin=TEXT.encode()).stdout)
     assert found["num_symbols"] == len(TEXT)
     assert found["plan"]["model"]["vocab_size"] == len(set(TEXT))

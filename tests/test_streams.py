@@ -1,3 +1,5 @@
+"""Parallel streams of a text, of each of which the end is held back."""
+
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -58,7 +60,7 @@ def test_a_test_split_is_what_is_left_of_each_stream() -> None:
 
 
 def test_the_windows_of_its_own_corpus_are_shared_out_as_char_rnn_says() -> None:
-    """Its log on Tiny Shakespeare: train: 423, val: 23, test: 0."""
+    """The log of char-rnn on Tiny Shakespeare says: train: 423, val: 23, test: 0."""
     config = SplitConfig(split="streams", num_streams=50, stream_unit=50, val_frac=0.05)
     assert config.counts(1_115_394 // (50 * 50)) == (423, 23, 0)
 
@@ -74,7 +76,7 @@ def test_streams_begin_again_where_they_began_and_are_never_fresh() -> None:
 
 
 def test_streams_are_scored_side_by_side_with_the_state_carried_and_in_windows() -> None:
-    """Against a loop that reads each stream by itself, character by character."""
+    """The same figures come of a loop that reads each stream by itself, character by character."""
     model = random_checkpoint(ModelConfig(23, "lstm", hidden_size=7, embedding_size=0))
     network = NumpyNetwork(model.config, model.weights)
     ids = np.random.default_rng(3).integers(0, 23, 4 * 901).astype(np.uint8)
@@ -121,7 +123,7 @@ def test_a_text_too_short_for_its_streams_is_refused_with_the_way_out() -> None:
 def test_a_model_is_evaluated_on_the_streams_that_it_was_judged_on(
     text_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With its plan beside it, and from what the file of the model alone knows."""
+    """The splits are those of the plan beside the model and, without it, of the model's file."""
     monkeypatch.chdir(tmp_path)
     model = charrnn.train(
         text_file,

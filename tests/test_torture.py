@@ -1,3 +1,5 @@
+"""A short turn of what `make torture` and `make fuzz-files` do for long."""
+
 import subprocess
 import sys
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""One step after another: what is learned, carried, dropped and resumed."""
+
 import math
 from dataclasses import replace
 from typing import Any
@@ -81,7 +83,7 @@ def test_a_resumed_trainer_is_bit_for_bit_an_unbroken_one(
 def test_every_optimizer_and_split_is_resumed_bit_for_bit(
     name: OptimizerName, split: Split
 ) -> None:
-    """Across the end of an epoch, and where the rate falls."""
+    """The steps go on across the end of an epoch, where the rate falls."""
     optimizer = OptimizerConfig(optimizer=name, lr=0.01, lr_decay=0.5, lr_decay_after=1)
 
     def make(seed: int) -> Trainer:

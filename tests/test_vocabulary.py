@@ -1,3 +1,5 @@
+"""Characters and bytes as ids, and back."""
+
 import numpy as np
 import pytest
 from hypothesis import given
