@@ -264,7 +264,7 @@ def _make_plan(
     request: TrainingRequest, text: run_text.ReadText, encoded: EncodedCorpus, clock: Clock
 ) -> tuple[Plan, tuple[str, ...]]:
     """The plan, and notes for the user. Imports torch."""
-    from charrnn.training.calibration import make_plan
+    from charrnn.training.choose_plan import make_plan
 
     return make_plan(request, encoded, text.plan(encoded, request.text_config()), clock)
 

@@ -14,7 +14,7 @@ from functools import cache
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 
-IMPORTED = ["charrnn.cli.main", "charrnn.training.calibration", "charrnn.training.run"]
+IMPORTED = ["charrnn.cli.main", "charrnn.training.choose_plan", "charrnn.training.run"]
 
 
 @cache

@@ -317,7 +317,7 @@ def test_calibration_uses_up_no_randomness(
     fixed = {"steps": 12, "eval_every": 12, "engine": "torch", "precision": "fp32", **SMALL}
     without = charrnn.train(text_file, name="without", eval_chars=64, **fixed)
     models = [charrnn.train(text_file, name="short", **fixed)]
-    monkeypatch.setattr("charrnn.training.calibration.STEPS_CALIBRATION_S", 1.5)
+    monkeypatch.setattr("charrnn.training.calibration.WITHOUT_BUDGET_S", 1.5)
     models.append(charrnn.train(text_file, name="long", **fixed))
     for name, weights in without.checkpoint.weights.items():
         assert all(np.array_equal(weights, model.checkpoint.weights[name]) for model in models)

@@ -10,13 +10,15 @@ import pytest
 from charrnn.corpus.encoded import EncodedCorpus
 from charrnn.corpus.split_config import SplitConfig
 from charrnn.corpus.text_config import TextConfig
+from charrnn.engines.selection import Kind
 from charrnn.errors import RunError, UsageError
 from charrnn.model.config import ModelConfig
+from charrnn.plan.optimizers import OptimizerConfig
 from charrnn.plan.plan import CorpusPlan, InitialModel, Plan
 from charrnn.plan.recipe import MAX_EPOCHS, choose_dropout
 from charrnn.plan.request import TrainingRequest, training_options
-from charrnn.training import calibration
-from charrnn.training.calibration import make_plan
+from charrnn.training.calibration import Machine, Speeds
+from charrnn.training.choose_plan import MakeMachine, make_plan
 from tests.conftest import TEXT
 
 
@@ -32,10 +34,22 @@ def corpus_plan(corpus: EncodedCorpus) -> CorpusPlan:
     )
 
 
-def planned(text: str = TEXT, **options: Any) -> tuple[Plan, tuple[str, ...]]:
+def planned(
+    text: str = TEXT, make_machine: MakeMachine = Machine, **options: Any
+) -> tuple[Plan, tuple[str, ...]]:
     request = TrainingRequest(**options)
     corpus = EncodedCorpus.from_text(text, "animals", request.split_config())
-    return make_plan(request, corpus, corpus_plan(corpus), elapsed=lambda: 1.0)
+    return make_plan(request, corpus, corpus_plan(corpus), lambda: 1.0, make_machine)
+
+
+class FixedMachine(Machine):
+    """A machine whose steps take 20 ms in a first short look, and 1 ms in a row."""
+
+    def step_seconds(self, model: ModelConfig) -> float:
+        return 0.02
+
+    def measure(self, model: ModelConfig, optimizer: OptimizerConfig) -> tuple[Kind, Speeds]:
+        return ("reference", "fp32"), Speeds(step_s=0.001, eval_chars_per_s=1e6)
 
 
 @pytest.mark.parametrize(
@@ -186,10 +200,12 @@ def test_a_plan_made_from_its_own_command_is_the_same_plan() -> None:
 
 
 def test_a_budget_decides_the_steps() -> None:
-    short, _ = planned(TEXT * 50, budget=4, hidden_size=16)
-    long, _ = planned(TEXT * 50, budget=12, hidden_size=16)
+    short, _ = planned(TEXT * 50, FixedMachine, budget=4, hidden_size=16)
+    long, _ = planned(TEXT * 50, FixedMachine, budget=12, hidden_size=16)
     assert short.budget_s == 4
-    assert 1 <= short.run.steps < long.run.steps
+    spent = 1.0 + 0.03 * 4 + short.final_s + 0.3  # the age, evaluations, the end, leaving Python
+    assert short.run.steps == int((4 - spent) / 0.001)
+    assert short.run.steps < long.run.steps
 
 
 def test_little_time_means_fewer_evaluations_but_none_of_a_few_characters() -> None:
@@ -207,16 +223,9 @@ def _evaluations(plan: Plan) -> int:
     return round(plan.run.steps / plan.run.eval_every)
 
 
-def test_dropout_fits_the_readings_of_the_plan_not_of_the_first_guess(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The steps are quicker in a row, which the plan counts on, than in the first short look."""
-    monkeypatch.setattr(
-        calibration, "median_seconds", lambda steps, seconds: dict.fromkeys(steps, 0.02)
-    )
-    monkeypatch.setattr(calibration, "mean_seconds", lambda step, seconds: 0.001)
+def test_dropout_fits_the_readings_of_the_plan_not_of_the_first_guess() -> None:
     text = (TEXT * 1000)[:300_000]
-    plan, _ = planned(text, budget=10, hidden_size=512)
+    plan, _ = planned(text, FixedMachine, budget=10, hidden_size=512)
     readings = plan.run.steps * plan.step.batch_size * plan.step.seq_len / 270_000
     assert 20 < readings < MAX_EPOCHS
     expected = choose_dropout(readings, plan.model.num_parameters() / 270_000)

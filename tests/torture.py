@@ -25,7 +25,7 @@ from charrnn import api
 from charrnn.files import sealed_file
 from charrnn.model.precision import PRECISIONS
 from charrnn.plan.engines import ENGINE_CELLS
-from charrnn.training import calibration  # noqa: F401  imported once, before the forks
+from charrnn.training import choose_plan  # noqa: F401  imported once, before the forks
 from tests.conftest import TEXT
 
 KINDS = [

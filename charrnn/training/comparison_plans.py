@@ -21,7 +21,7 @@ from charrnn.plan.optimizers import OptimizerConfig
 from charrnn.plan.plan import CorpusPlan, Plan
 from charrnn.plan.request import TrainingRequest
 from charrnn.training.benchmark import made_up_text, make_trainers
-from charrnn.training.calibration import make_plan
+from charrnn.training.choose_plan import make_plan
 from charrnn.training.timing import median_seconds
 
 TIMING_S = 0.2

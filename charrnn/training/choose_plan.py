@@ -1,0 +1,332 @@
+"""Choosing the plan of a run: sizes that fit text, time and machine, steps that fit the budget.
+
+The rules are those of charrnn/plan/recipe.py; how fast the machine is, calibration.py measures.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+
+import torch
+
+from charrnn import native
+from charrnn.corpus.encoded import EncodedCorpus
+from charrnn.corpus.split import Split
+from charrnn.engines.selection import MISSING, Kind, candidates
+from charrnn.inference.parallel_reading import CHUNK, STREAMS
+from charrnn.model.config import ModelConfig
+from charrnn.model.precision import SAMPLING_PRECISIONS
+from charrnn.plan.config import Device, RunConfig, StepConfig
+from charrnn.plan.engines import ENGINE_CELLS, training_threads
+from charrnn.plan.optimizers import OPTIMIZERS, OptimizerConfig, OptimizerTraits
+from charrnn.plan.plan import CorpusPlan, Plan
+from charrnn.plan.recipe import (
+    AS_ASKED,
+    MAX_EPOCHS,
+    OPTIONS_WITH_REASONS,
+    REASONS_FOR_DEFAULTS,
+    choose_dropout,
+    choose_hidden_size,
+    choose_lr,
+    choose_reset_prob,
+    choose_weight_decay,
+    choose_weight_drop,
+)
+from charrnn.plan.request import DEFAULT_BUDGET_S, STOPPING_OPTIONS, TrainingRequest
+from charrnn.training.calibration import Machine, Speeds
+
+EVALUATIONS = 10
+"""Evaluations while a run trains, at most."""
+LEAST_EVAL_CHARS = 4096
+"""Characters that an evaluation reads at least: fewer could not tell which model is the best, or
+when to stop."""
+REPORTS = 400
+"""Reports of the training loss in a run, about."""
+EVALUATION_SHARE = 0.03
+"""Fraction of a budget for all evaluations while the run trains."""
+FINAL_SHARE = 0.06
+"""Fraction of a budget for the final evaluation, at most."""
+PRECISION_SHARE = 0.02
+"""Fraction of a budget, about, for judging the sampling precisions at the end."""
+PRECISION_CHARS = (4096, 32768)
+"""Characters on which each sampling precision is judged, at least and at most; fewer only of a
+shorter split."""
+FINAL_READINGS = 2.5
+"""How often a final evaluation reads its characters: until the states settle, and in windows."""
+EXIT_S = 0.3
+"""Seconds for saving the last files and leaving Python."""
+
+MakeMachine = Callable[[Split, StepConfig, list[Kind], float | None], Machine]
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What one reading of the training text is, in steps of one kind."""
+
+    split: Split
+    step: StepConfig
+
+    @cached_property
+    def steps(self) -> int:
+        """Steps that read the text once."""
+        step = self.step
+        return self.split.training_windows(step.batch_size, step.seq_len, step.seed).per_epoch
+
+    @property
+    def step_chars(self) -> float:
+        """Characters that a step learns from, about."""
+        return len(self.split) / self.steps
+
+    @property
+    def most_steps(self) -> int:
+        """Steps that read the text MAX_EPOCHS times: further ones teach nothing."""
+        return max(1, int(MAX_EPOCHS * self.steps))
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What a run does after its last step."""
+
+    final_chars: int
+    """Characters of the validation split that the final evaluation reads."""
+    precision_chars: int
+    """Characters of the validation split on which each sampling precision is judged, about."""
+    seconds: float
+    """How long both take; 0 where no budget depends on it."""
+
+
+def make_plan(
+    request: TrainingRequest,
+    corpus: EncodedCorpus,
+    corpus_plan: CorpusPlan,
+    elapsed: Callable[[], float],
+    make_machine: MakeMachine = Machine,
+) -> tuple[Plan, tuple[str, ...]]:
+    """Return the complete plan, and notes for the user.
+
+    `elapsed()` is the age of the command in seconds, and `make_machine` makes what measures.
+    """
+    train, validation = corpus.split("train"), len(corpus.split("validation"))
+    step, notes = _fit_to_text(request, train)
+    notes = (*notes, *_note_on_missing_engine(request, step))
+    torch.set_num_threads(step.threads)
+    budget_s = _budget(request)
+    reading = Reading(train, step)
+    machine = make_machine(train, step, _kinds_left_open(request, step.device), budget_s)
+    left_s = None
+    if budget_s is not None:
+        left_s = budget_s * (1 - EVALUATION_SHARE - FINAL_SHARE) - elapsed()
+    reasons = dict(REASONS_FOR_DEFAULTS)
+    model, why = _choose_model(request, reading, machine, len(corpus.vocabulary), left_s)
+    optimizer, whys = _choose_optimizer(request, reading, model)
+    reasons |= {"hidden_size": why, **whys} if why else whys
+    speeds = Speeds(step_s=0.0, eval_chars_per_s=0.0)
+    if budget_s is not None or {"engine", "precision", "eval_chars"} - request.given.keys():
+        (engine, precision), speeds = machine.measure(model, optimizer)
+        step = replace(step, engine=engine, precision=precision)
+    ending = _plan_ending(validation, budget_s, speeds)
+    steps = _asked_steps(request, reading)
+    if budget_s is not None:
+        left_s = budget_s * (1 - EVALUATION_SHARE) - elapsed() - ending.seconds - EXIT_S
+        steps, reasons["steps"] = _steps_in_time(left_s, speeds, reading)
+    model, why = _with_dropout(request, model, steps / reading.steps, len(train))
+    reasons["dropout"] = reasons["weight_drop"] = why
+    plan = Plan(
+        corpus=corpus_plan,
+        model=model,
+        optimizer=optimizer,
+        step=step,
+        run=_plan_run(request, steps, speeds, validation),
+        final_chars=ending.final_chars,
+        budget_s=budget_s,
+        final_s=ending.seconds,
+        precision_chars=ending.precision_chars,
+        most_steps=None if budget_s is None else reading.most_steps,
+        reasons=reasons | _reasons_of_what_was_asked(request),
+    )
+    return plan, notes
+
+
+def _budget(request: TrainingRequest) -> float | None:
+    """Seconds of the whole command; None where steps or epochs say when to stop."""
+    if request.given.keys() & set(STOPPING_OPTIONS):
+        return request.given.get("budget")
+    return DEFAULT_BUDGET_S
+
+
+def _note_on_missing_engine(request: TrainingRequest, step: StepConfig) -> tuple[str, ...]:
+    """A note where the native engine would run the cell but was not built."""
+    wanted = "engine" not in request.given and step.device == "cpu"
+    if wanted and request.cell in ENGINE_CELLS["native"] and not native.is_built():
+        return (MISSING,)
+    return ()
+
+
+def _choose_model(
+    request: TrainingRequest,
+    reading: Reading,
+    machine: Machine,
+    vocab_size: int,
+    left_s: float | None,
+) -> tuple[ModelConfig, str]:
+    """(the model, with a width and dropout that fit text, time and machine; why that width).
+
+    There is no reason for a width that was asked for. `left_s` is the time for training in
+    seconds, None where no budget decides.
+    """
+    num_ids = len(reading.split)
+    asked_steps = _asked_steps(request, reading)
+
+    @cache
+    def chars_in_time(config: ModelConfig) -> float:
+        """Characters that `config` reads in the time there is, or in the steps asked for."""
+        if left_s is None:
+            return asked_steps * reading.step_chars
+        chars = left_s / machine.step_seconds(config) * reading.step_chars
+        return min(chars, MAX_EPOCHS * num_ids)
+
+    model, why = request.model_config(vocab_size), ""
+    if "hidden_size" not in request.given:
+        hidden_size, why = choose_hidden_size(model, chars_in_time)
+        model = replace(model, hidden_size=hidden_size)
+    # The readings are a first guess: what is timed next must drop as the run will.
+    return _with_dropout(request, model, chars_in_time(model) / num_ids, num_ids)[0], why
+
+
+def _choose_optimizer(
+    request: TrainingRequest, reading: Reading, model: ModelConfig
+) -> tuple[OptimizerConfig, dict[str, str]]:
+    """(the optimizer, with a rate and a decay that fit width and text; the reasons for these)."""
+    optimizer = request.optimizer_config()
+    if "weight_decay" not in request.given:
+        decay = choose_weight_decay(reading.steps, optimizer.optimizer)
+        optimizer = replace(optimizer, weight_decay=decay)
+    if "lr" not in request.given:
+        optimizer = replace(optimizer, lr=choose_lr(model.hidden_size, optimizer.optimizer))
+    why_lr, why_decay = f"for {model.hidden_size} units", f"a reading has {reading.steps:,} steps"
+    if OPTIMIZERS[optimizer.optimizer] != OptimizerTraits():
+        why_lr = why_decay = f"for {optimizer.optimizer}"
+    return optimizer, {"weight_decay": why_decay, "lr": why_lr}
+
+
+def _with_dropout(
+    request: TrainingRequest, model: ModelConfig, readings: float, num_ids: int
+) -> tuple[ModelConfig, str]:
+    """(`model`, dropping what one that reads so much of its text so often should; why)."""
+    per_char = model.num_parameters() / num_ids
+    dropout = choose_dropout(readings, per_char)
+    if "dropout" not in request.given:
+        model = replace(model, dropout=dropout)
+    if "weight_drop" not in request.given:
+        model = replace(model, weight_drop=choose_weight_drop(dropout, model.cell))
+    return model, f"the text is read {readings:.3g} times, by {per_char:.3g} parameters a character"
+
+
+def _reasons_of_what_was_asked(request: TrainingRequest) -> dict[str, str]:
+    """A reason for each option that was given, and for each that a preset says."""
+    given = {option: AS_ASKED for option in OPTIONS_WITH_REASONS if option in request.given}
+    values = request.from_preset()
+    origin = f"from --preset {request.given.get('preset')}"
+    preset = dict.fromkeys(values, origin)
+    if preset.pop("epochs", None):
+        preset["steps"] = f"{values['epochs']:g} epochs, {origin}"
+    return given | preset
+
+
+def _asked_steps(request: TrainingRequest, reading: Reading) -> int:
+    """The steps asked for, outright or as epochs; 1 where a budget decides."""
+    epochs = request.given.get("epochs")
+    if epochs is None:
+        return request.given.get("steps") or 1
+    return max(1, round(epochs * reading.steps))
+
+
+def _steps_in_time(left_s: float, speeds: Speeds, reading: Reading) -> tuple[int, str]:
+    """(steps, why): as many as `left_s` seconds hold, but no more readings than teach anything."""
+    steps = max(1, int(left_s / speeds.step_s))
+    if steps > reading.most_steps:
+        return (
+            reading.most_steps,
+            f"{MAX_EPOCHS:g} readings: more of so small a text would be learned by heart",
+        )
+    return steps, f"fill the budget at {1000 * speeds.step_s:.3g} ms each"
+
+
+def _plan_run(request: TrainingRequest, steps: int, speeds: Speeds, validation: int) -> RunConfig:
+    """How the run goes; `validation` is the number of characters that an evaluation can read."""
+    evaluations, eval_chars = _evaluations(request, steps * speeds.step_s, speeds)
+    run = request.run_config(
+        RunConfig(
+            steps=steps,
+            eval_every=-(-steps // evaluations),
+            eval_chars=eval_chars,
+            report_every=max(1, steps // REPORTS),
+        )
+    )
+    return replace(run, eval_chars=min(validation, run.eval_chars))
+
+
+def _evaluations(request: TrainingRequest, training_s: float, speeds: Speeds) -> tuple[int, int]:
+    """(how many, characters of each): what their share of the time holds, rather few than short.
+
+    Where no budget decides there are always as many, however long they take.
+    """
+    warm_up = CHUNK * STREAMS
+    characters = int(EVALUATION_SHARE * training_s * speeds.eval_chars_per_s)
+    number = EVALUATIONS
+    if not request.given.keys() & {"steps", "epochs"}:
+        number = max(1, min(number, characters // (warm_up + LEAST_EVAL_CHARS)))
+    return number, max(LEAST_EVAL_CHARS, characters // EVALUATIONS - warm_up)
+
+
+def _plan_ending(validation: int, budget_s: float | None, speeds: Speeds) -> Ending:
+    """What a run does after its last step, on a validation split of so many characters.
+
+    The final evaluation reads the whole split, or as much as its share of the budget allows.
+    """
+    least, most = (min(validation, chars) for chars in PRECISION_CHARS)
+    if budget_s is None:
+        return Ending(validation, most, 0.0)
+    final_s = FINAL_READINGS * validation / speeds.eval_chars_per_s
+    fraction = min(1.0, FINAL_SHARE * budget_s / final_s)
+    char_s = len(SAMPLING_PRECISIONS) / speeds.eval_chars_per_s
+    precision_chars = int(PRECISION_SHARE * budget_s / char_s) - CHUNK * STREAMS
+    precision_chars = max(least, min(most, precision_chars))
+    precision_s = (precision_chars + CHUNK * STREAMS) * char_s
+    return Ending(
+        max(2, int(validation * fraction)), precision_chars, fraction * final_s + precision_s
+    )
+
+
+def _fit_to_text(request: TrainingRequest, train: Split) -> tuple[StepConfig, tuple[str, ...]]:
+    """The step's options with sizes that fit `train`, and a note where they are not as asked."""
+    device: Device = "cuda" if torch.cuda.is_available() else "cpu"
+    asked = request.step_config(
+        StepConfig(
+            reset_prob=choose_reset_prob(request.cell),
+            device=device,
+            threads=training_threads(request.cell, request.given.get("engine")),
+        )
+    )
+    batch_size, seq_len = train.fitted_sizes(asked.batch_size, asked.seq_len)
+    fitted = replace(asked, batch_size=batch_size, seq_len=seq_len)
+    if (batch_size, seq_len) == (asked.batch_size, asked.seq_len):
+        return fitted, ()
+    return fitted, (
+        f"a small text, {len(train):,} characters to train on: batch size {asked.batch_size} -> "
+        f"{batch_size}, window {asked.seq_len} -> {seq_len}",
+    )
+
+
+def _kinds_left_open(request: TrainingRequest, device: str) -> list[Kind]:
+    """The candidates that the request leaves open; what it names outright is always one."""
+    asked = request.given
+    kinds = [
+        (engine, precision)
+        for engine, precision in candidates(device, request.cell)
+        if asked.get("engine", engine) == engine and asked.get("precision", precision) == precision
+    ]
+    if kinds:
+        return kinds
+    step = request.step_config(StepConfig())
+    return [(step.engine, step.precision)]
