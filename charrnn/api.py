@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Unpack
 
-from charrnn.comparison.request import ComparisonRequest
+from charrnn.comparison.request import NOT_OF_COMPARISONS, ComparisonRequest
 from charrnn.comparison.result import CellResult, ComparisonResult
 from charrnn.comparison.shared_defaults import BUDGET_PER_CELL_S, SharedDefaults
 from charrnn.corpus.encoded import MIN_SPLIT, EncodedCorpus, SplitName
@@ -119,7 +119,7 @@ def resume(
         return _carry_out(run, report, stop)
 
 
-@with_keywords(*TRAINING_CONFIGS, leave_out=("cell", "init_from"))
+@with_keywords(*TRAINING_CONFIGS, leave_out=NOT_OF_COMPARISONS)
 def compare(
     corpus: Corpus,
     *,

@@ -47,7 +47,7 @@ def test_what_cannot_be_compared_is_refused() -> None:
         (("gru", "gru"), {}, "gru is there twice"),
         (("gru", "elman"), {}, "no cell 'elman'; there are rnn, gru"),
         (("gru",), {"parameters": 0}, "--parameters 0"),
-        (("gru",), {"shared": TrainingRequest(cell="gru")}, "--cell and --init-from have no mean"),
+        (("gru",), {"shared": TrainingRequest(cell="gru")}, "--cell, --preset and --init-from"),
     )
     for cells, options, message in cases:
         with pytest.raises(UsageError, match=message):

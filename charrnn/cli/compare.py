@@ -12,6 +12,7 @@ import typer
 from charrnn.cli.arguments import format_count, parse_size
 from charrnn.cli.option_parameters import given, with_options
 from charrnn.cli.terminal import Color, ColorOption, CorpusArgument, QuietOption, make_console
+from charrnn.comparison.request import NOT_OF_COMPARISONS
 from charrnn.comparison.shared_defaults import (
     BUDGET_PER_CELL_S,
     PARAMETERS_PER_CELL,
@@ -39,9 +40,7 @@ DEFAULTS_IN_WORDS = {
 """What help says of the options whose defaults are not those of `charrnn train`, by name."""
 
 
-@with_options(
-    *TRAINING_CONFIGS, leave_out=("cell", "init_from", "preset"), defaults=DEFAULTS_IN_WORDS
-)
+@with_options(*TRAINING_CONFIGS, leave_out=NOT_OF_COMPARISONS, defaults=DEFAULTS_IN_WORDS)
 def compare(
     corpus: CorpusArgument = None,
     cells: Annotated[

@@ -13,6 +13,10 @@ MAX_HIDDEN_SIZE = 65536
 """Largest hidden size that a comparison gives to a cell; no model can have a larger one."""
 
 
+NOT_OF_COMPARISONS = ("cell", "preset", "init_from")
+"""Training options that a comparison does not take: each of them says which cell is trained."""
+
+
 @dataclass(frozen=True)
 class ComparisonRequest:
     """The cells to compare and the training that they share.
@@ -38,10 +42,10 @@ class ComparisonRequest:
             if self.cells.count(cell) > 1:
                 raise UsageError(f"--cells: {cell} is there twice")
             self.shared.with_options(cell=cell)  # raises where what was asked for cannot run it
-        if self.shared.given.keys() & {"cell", "init_from"}:
+        if self.shared.given.keys() & set(NOT_OF_COMPARISONS):
             raise UsageError(
-                "--cell and --init-from have no meaning in a comparison, which takes --cells and "
-                "draws the weights of each: leave them out"
+                "--cell, --preset and --init-from have no meaning in a comparison, which takes "
+                "--cells and draws the weights of each: leave them out"
             )
         if self.parameters is not None and "hidden_size" in self.shared.given:
             raise UsageError("--parameters and --hidden-size both say how large: give one")

@@ -1,1 +1,1 @@
-"""The recurrent stack over one window, fast: one interface, several makers."""
+"""The engines: each runs the recurrent stack over one window, behind one interface."""

@@ -1,4 +1,4 @@
-"""The native maker of a Network, and the fastest maker that there is here. No torch.
+"""A Network that runs on our C++ kernels. No torch.
 
 Its results are the same to the bit on every machine and for any number of threads and streams.
 Where the compiled module is missing, numpy does the same, more slowly.

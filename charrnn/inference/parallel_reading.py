@@ -87,9 +87,10 @@ def read_until_settled(
 
 
 def _read_once(advance: Advance, length: int, state: State, states: dict[int, State]) -> bool:
-    """Read all streams from `state`, until they fall in with the reading that left `states`.
+    """Read all streams from `state`, until their states equal those of the reading before.
 
-    Returns whether they do. Brings `states` up to date as far as it reads.
+    `states` holds what that reading left, by chunk. Returns whether they became equal. Brings
+    `states` up to date as far as it reads.
     """
     starts = range(0, length, CHUNK)
     for chunk, start in enumerate(starts):

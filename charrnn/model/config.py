@@ -45,7 +45,7 @@ class ModelConfig:
     dropout: float = option(
         0.15,
         "Probability with which the output of a unit is left out at a step, between layers and "
-        "before the decoder, in training.",
+        "before the decoder; in training only.",
         MODEL,
         "P",
         within=Range(0, below=1),
@@ -53,8 +53,8 @@ class ModelConfig:
     )
     weight_drop: float = option(
         0.0,
-        "Probability with which each recurrent weight is left out for one window, in training "
-        "(Merity et al. 2018).",
+        "Probability with which each recurrent weight is left out for one window, while the others "
+        "are scaled up; in training only (Merity et al. 2018).",
         MODEL,
         "P",
         within=Range(0, below=1),

@@ -52,12 +52,12 @@ class StepConfig:
     )
     init_range: float = option(
         0.0,
-        "X: every parameter begins in U(-X, X), but for biases that a cell wants at a value; 0: "
-        "each kind of parameter begins in its own way (CharRNN).",
+        "Half-width X of the interval (-X, X) from which every initial parameter is drawn, but for "
+        "the biases that a cell sets; 0: as wide as each layer's size asks for.",
         TRAINING,
         "X",
         within=Range(0, below=100),
-        default_words="by layer",
+        default_words="by each layer's size",
     )
     engine: EngineName = option(
         "torch",
@@ -76,7 +76,12 @@ class StepConfig:
         "cpu", "Processor that trains.", MACHINE, default_words="cuda if there is one"
     )
     threads: int = option(
-        1, "CPU threads that train.", MACHINE, "N", within=COUNT, default_words="as many as pay"
+        1,
+        "CPU threads that train.",
+        MACHINE,
+        "N",
+        within=COUNT,
+        default_words="all CPUs, or 1 where more would be slower",
     )
 
     def __post_init__(self) -> None:
@@ -130,7 +135,7 @@ class RunConfig:
         TRAINING,
         "N",
         within=COUNT,
-        default_words="3 % of the time",
+        default_words="as many as all evaluations together can read in 3 % of the time",
     )
     patience: int = option(
         3,

@@ -25,8 +25,8 @@ class TrainingKeywords(TypedDict, total=False):
     eval_every: int | None
     """Optimizer steps between two evaluations. Default: a tenth of the run."""
     eval_chars: int | None
-    """Characters of the validation text that an evaluation in training reads, about. Default: 3
-    % of the time."""
+    """Characters of the validation text that an evaluation in training reads, about. Default: as
+    many as all evaluations together can read in 3 % of the time."""
     patience: int | None
     """Evaluations in a row without a better model after which training stops; 0: it never does.
     Default: 3."""
@@ -45,10 +45,10 @@ class TrainingKeywords(TypedDict, total=False):
     themselves. Default: 64."""
     dropout: float | None
     """Probability with which the output of a unit is left out at a step, between layers and
-    before the decoder, in training. Default: by text and time."""
+    before the decoder; in training only. Default: by text and time."""
     weight_drop: float | None
-    """Probability with which each recurrent weight is left out for one window, in training
-    (Merity et al. 2018). Default: by text and time."""
+    """Probability with which each recurrent weight is left out for one window, while the others
+    are scaled up; in training only (Merity et al. 2018). Default: by text and time."""
     batch_size: int | None
     """Streams of the text that are read side by side in a step. Default: 16."""
     seq_len: int | None
@@ -61,8 +61,9 @@ class TrainingKeywords(TypedDict, total=False):
     """Seed of the initial weights, of dropout, and of the order in which records are read.
     Default: 0."""
     init_range: float | None
-    """X: every parameter begins in U(-X, X), but for biases that a cell wants at a value; 0:
-    each kind of parameter begins in its own way (CharRNN). Default: by layer."""
+    """Half-width X of the interval (-X, X) from which every initial parameter is drawn, but for
+    the biases that a cell sets; 0: as wide as each layer's size asks for. Default: by each
+    layer's size."""
     engine: Literal["native", "torch", "reference"] | None
     """Code that runs the recurrent layers: our C++ kernels, torch's, or the plain equations.
     Default: the fastest."""
@@ -71,7 +72,7 @@ class TrainingKeywords(TypedDict, total=False):
     device: Literal["cpu", "cuda"] | None
     """Processor that trains. Default: cuda if there is one."""
     threads: int | None
-    """CPU threads that train. Default: as many as pay."""
+    """CPU threads that train. Default: all CPUs, or 1 where more would be slower."""
     optimizer: Literal["adamw", "rmsprop", "sgd"] | None
     """Equations that turn gradients into steps: cautious AdamW, RMSprop, or SGD with momentum.
     Default: adamw."""

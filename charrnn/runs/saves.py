@@ -71,12 +71,12 @@ class Machine:
 
 @dataclass(frozen=True)
 class RunState:
-    """A run between two steps, beside the trainer's tensors; the status stands in four fields."""
+    """A run between two steps, but for the trainer's tensors."""
 
     serial: int
     """Which save of this run it is; the highest is the newest."""
     trainer: dict[str, Any]
-    """The trainer's numbers."""
+    """The trainer's counters: its step, its position in the text, its schedule (trainer.py)."""
     best: Best | None
     evaluated_step: int
     rollbacks: int

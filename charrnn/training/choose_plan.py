@@ -189,7 +189,7 @@ def _choose_model(
     if "hidden_size" not in request.given:
         hidden_size, why = choose_hidden_size(model, chars_in_time)
         model = replace(model, hidden_size=hidden_size)
-    # The readings are a first guess: what is timed next must drop as the run will.
+    # A first guess at the readings, so that the steps timed next have about the run's dropout.
     return _with_dropout(request, model, chars_in_time(model) / num_ids, num_ids)[0], why
 
 
@@ -212,7 +212,10 @@ def _choose_optimizer(
 def _with_dropout(
     request: TrainingRequest, model: ModelConfig, readings: float, num_ids: int
 ) -> tuple[ModelConfig, str]:
-    """(`model`, dropping what one that reads so much of its text so often should; why)."""
+    """(`model` with the dropout and weight-drop that fit, where they were not given; why).
+
+    `readings` is how often the run reads its training text, which has `num_ids` characters.
+    """
     per_char = model.num_parameters() / num_ids
     dropout = choose_dropout(readings, per_char)
     if "dropout" not in request.given:
@@ -267,7 +270,11 @@ def _plan_run(request: TrainingRequest, steps: int, speeds: Speeds, validation: 
 
 
 def _evaluations(request: TrainingRequest, training_s: float, speeds: Speeds) -> tuple[int, int]:
-    """(how many, characters of each): what their share of the time holds, rather few than short.
+    """(number of evaluations while the run trains, characters that each reads).
+
+    Together they take about EVALUATION_SHARE of the time for training, `training_s` seconds. Where
+    that is too little for all of them, there are fewer, and not shorter ones.
+
 
     Where no budget decides there are always as many, however long they take.
     """

@@ -5,7 +5,7 @@ import math
 MOST_ROLLBACKS = 3
 """How often a run that diverges goes on with half the learning rate, before it gives up."""
 MARGIN_NATS = 0.5
-"""A loss within this much of a uniform guess may still be one of a model in order."""
+"""Nats above the loss of a uniform guess that a model which has learned may still have."""
 
 
 class DivergedError(Exception):
@@ -18,11 +18,11 @@ class DivergedError(Exception):
 
 
 def check_loss(nats: float, vocab_size: int, best_nats: float | None) -> None:
-    """Raise DivergedError for a training loss that a model in order does not have.
+    """Raise DivergedError for a training loss that no model has unless it diverged.
 
-    A uniform guess loses ln V. Once a model has done better on the validation split (`best_nats`)
-    it does not do worse than that; and even a first step on text that it does not expect loses less
-    than twice as much and a bit. All losses are in nats per character.
+    A uniform guess loses ln V. A model whose best evaluation (`best_nats`) was better than that by
+    more than MARGIN_NATS may lose ln V + MARGIN_NATS; one that has not learned yet 2 ln V + 2, as
+    a first step on text that it does not expect may. All losses are in nats per character.
     """
     uniform = math.log(vocab_size)
     has_learned = best_nats is not None and best_nats < uniform - MARGIN_NATS

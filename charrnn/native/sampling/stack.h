@@ -18,7 +18,8 @@ INLINE void store_rounded(std::int8_t* to, Vec h) {
   std::memcpy(to, &bytes, sizeof bytes);
 }
 
-// h as it enters the products, of the place `now` or `1 - now`.
+// The hidden units as they enter the products, rounded if the weights are bytes. `place` is 0 or 1: which of the two
+// buffers, the one that holds the last step or the one that the step before it left.
 template <class W> INLINE const typename W::Input* inputs_of(const Streams& s, int place) {
   if constexpr (sizeof(typename W::Input) == 1) return s.rounded[place];
   else return s.h[place];

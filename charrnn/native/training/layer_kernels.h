@@ -31,8 +31,8 @@ void pack_forward(const float* weight, int columns, int lanes, int hidden, const
     }
 }
 
-// (vectors, K lanes, width) with K = (block, gate, width): columns of weight (G*H, columns), in groups as backward
-// reads them.
+// Packs the columns of a weight (G*H, columns) in the order in which the backward product reads them: for each vector
+// of columns, one after the other all rows, ordered by block, gate and unit of the block.
 template <class C, class P>
 void pack_backward(const Layer& layer, const float* weight, int columns, const int* gate_of_slot, float* packed,
                    int first, int count) {
