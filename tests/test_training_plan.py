@@ -13,6 +13,7 @@ from charrnn.corpus.text_config import TextConfig
 from charrnn.engines.selection import Kind
 from charrnn.errors import RunError, UsageError
 from charrnn.model.config import ModelConfig
+from charrnn.options import declarations
 from charrnn.plan.optimizers import OptimizerConfig
 from charrnn.plan.plan import CorpusPlan, InitialModel, Plan
 from charrnn.plan.recipe import MAX_EPOCHS, choose_dropout
@@ -164,19 +165,12 @@ def test_the_command_says_everything_that_was_decided() -> None:
     assert words[:3] == ["charrnn", "train", "my animals.txt"]
     options = dict(zip(words[3::2], words[4::2], strict=True))
     names = {name.removeprefix("--").replace("-", "_") for name in options}
-    not_asked_for = {
-        "records",
-        "preset",
-        "init_from",
-        "lr_decay",
-        "normalize",
-        "include",
-        "exclude",
-    }
+    not_asked_for = {"records", "preset", "init_from", "lr_decay"}
+    of_the_text = {option.name for option in declarations(TextConfig)}
     without_meaning = {option.name for option in training_options() if option.option.only_with}
     assert {"lr_decay_after", "alpha", "momentum"} <= without_meaning
     told_in_steps = {"budget", "epochs"}
-    declared = {option.name for option in training_options()} - {"as_bytes"}
+    declared = {option.name for option in training_options()} - of_the_text
     assert names == declared - told_in_steps - not_asked_for - without_meaning
     assert options["--cell"] == "gru"
     assert options["--dropout"] == "0.25"

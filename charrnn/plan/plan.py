@@ -89,8 +89,10 @@ class Plan:
             kind: type = type(config)
             meaningless = {declared.name for declared, _ in inapplicable(kind, vars(config))}
             for declared in declarations(kind):
-                if declared.name not in meaningless:
-                    words += _words(declared, getattr(config, declared.name))
+                value = getattr(config, declared.name)
+                is_usual = config is self.corpus.text and value == declared.default
+                if declared.name not in meaningless and not is_usual:
+                    words += _words(declared, value)
         return shlex.join(words)
 
     def write(self, path: Path) -> None:
