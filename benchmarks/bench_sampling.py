@@ -27,9 +27,10 @@ from benchmarks.fresh_process import resident_mib
 from benchmarks.shape import EMBEDDING, VOCABULARY
 from charrnn.cli.process import prepare_for_training
 from charrnn.corpus.vocabulary import Vocabulary
+from charrnn.cpus import usable_cpus
 from charrnn.inference.native_network import NativeNetwork
 from charrnn.inference.parallel_reading import read_carried
-from charrnn.inference.threads import BYTES_OF_WEIGHT, default_threads
+from charrnn.inference.threads import BYTES_OF_WEIGHT
 from charrnn.model import checkpoint
 from charrnn.model.checkpoint import Checkpoint, CorpusRecord, Losses
 from charrnn.model.config import ModelConfig
@@ -138,7 +139,7 @@ def print_speeds(net: Net, seconds: float) -> None:
     model = net.model()
     peers: dict[str, Callable[[], object]] = {
         f"torch {threads}": partial(TextbookSampling(model.config).write, PEER_BLOCK, threads)
-        for threads in {1, default_threads()}
+        for threads in {1, usable_cpus()}
     }
     calls: dict[str, Callable[[], object]] = {}
     characters: dict[str, int] = {}
@@ -148,7 +149,7 @@ def print_speeds(net: Net, seconds: float) -> None:
     for precision in SAMPLING_PRECISIONS:
         sizes[precision] = recurrent_weights(model) * BYTES_OF_WEIGHT[precision]
         reads[f"read {precision}"] = partial(read_again_and_again, bytes(sizes[precision]))
-        for threads in (1, 2, None)[: 3 if default_threads() > 1 else 1]:
+        for threads in (1, 2, None)[: 3 if usable_cpus() > 1 else 1]:
             name = f"{precision} {threads or 'auto'}"
             network = NativeNetwork(model.config, model.weights, precision, threads)
             place = Place.after(network, np.zeros(1, np.int64))
@@ -292,7 +293,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     size = SIZES[options.size]
     prepare_for_training()  # torch's threads would spin through the next one's turn
-    print_machine(f"{_native.sampler_kernels()[-1]} kernels, {default_threads()} threads")
+    print_machine(f"{_native.sampler_kernels()[-1]} kernels, {usable_cpus()} threads")
     for net in size.nets:
         if options.only in str(net):
             if not options.limits:

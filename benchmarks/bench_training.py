@@ -16,7 +16,7 @@ from benchmarks.command_line import make_parser, print_machine, print_table
 from benchmarks.fresh_process import in_fresh_process
 from benchmarks.shape import Shape
 from charrnn.cli.process import prepare_for_training
-from charrnn.inference.threads import default_threads
+from charrnn.cpus import usable_cpus
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from benchmarks.training_steps import product_flops
     from charrnn.engines.selection import instruction_sets
 
-    torch.set_num_threads(default_threads())
+    torch.set_num_threads(usable_cpus())
     print_machine(
         f"torch {torch.__version__}",
         f"{instruction_sets('native')} kernels",
-        f"{default_threads()} threads",
+        f"{usable_cpus()} threads",
     )
     flops = {
         name: product_flops(precision, size.product, min(1.0, size.seconds))

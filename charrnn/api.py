@@ -12,6 +12,7 @@ from charrnn.comparison.shared_defaults import BUDGET_PER_CELL_S, SharedDefaults
 from charrnn.corpus.encoded import MIN_SPLIT, EncodedCorpus, SplitName
 from charrnn.corpus.progress import Note, Report, silent
 from charrnn.corpus.split_config import SplitConfig
+from charrnn.cpus import affordable_threads
 from charrnn.errors import CorpusError, UsageError
 from charrnn.files import run_folder
 from charrnn.files.run_folder import RunFolder
@@ -64,6 +65,7 @@ def train(
     """
     clock, report = elapsed or _stopwatch(), on_event or silent
     request, start = _with_starting_model(TrainingRequest(**options))
+    _check_device(request.given.get("device"))
     if replace and name is None:
         raise UsageError("--replace needs the --name of the run to write over")
     found = run_text.find(corpus, report)
@@ -103,6 +105,9 @@ def resume(
     folder = run_folder.find_run(name)
     with folder.locked():
         plan = Plan.read(folder.plan)
+        _check_device(plan.step.device)
+        threads, note = affordable_threads(plan.step.threads)
+        plan = replace(plan, step=replace(plan.step, threads=threads))
         encoded = run_text.read_again(plan.corpus, folder, report)
         known = (plan.corpus.sha256, plan.corpus.num_symbols, plan.model.vocab_size)
         if (encoded.sha256, len(encoded.ids), len(encoded.vocabulary)) != known:
@@ -114,7 +119,8 @@ def resume(
 
         from charrnn.training.run import TrainingRun
 
-        run = TrainingRun(plan, encoded, folder, clock, start=start)
+        notes = () if note is None else (note,)
+        run = TrainingRun(plan, encoded, folder, clock, notes, start)
         run.resume()
         return _carry_out(run, report, stop)
 
@@ -142,6 +148,7 @@ def compare(
     """
     stop, report = stop or StopRequest(), on_event or silent
     request = ComparisonRequest(tuple(cells), _on_equal_terms(options), parameters)
+    _check_device(request.shared.given.get("device"))
     if replace and name is None:
         raise UsageError("--replace needs the --name of the runs to write over")
     found = run_text.find(corpus, report)
@@ -233,6 +240,14 @@ def fetch_corpus(name: str, *, report: Report = silent) -> Path:
     Raises CorpusError if there is no such corpus, or if it cannot be had whole.
     """
     return run_text.fetch(name, report)
+
+
+def _check_device(device: str | None) -> None:
+    """Raise UsageError if a device is named that is not there. Imports torch for a GPU alone."""
+    if device not in (None, "cpu"):
+        from charrnn.engines.selection import check_device
+
+        check_device(device)
 
 
 def _with_starting_model(request: TrainingRequest) -> tuple[TrainingRequest, Start | None]:

@@ -21,6 +21,7 @@ PACKAGE = Path(__file__).parent.parent / "charrnn"
 LIGHT_ROOMS = [
     "errors",
     "options",
+    "cpus",
     "files",
     "corpus",
     "model",

@@ -12,6 +12,7 @@ from charrnn.cli.arguments import parse_duration
 from charrnn.cli.model_facts import architecture
 from charrnn.cli.option_parameters import given, with_options
 from charrnn.cli.terminal import Color, ColorOption, JsonOption, make_console, make_table
+from charrnn.cpus import affordable_threads
 from charrnn.model.config import ModelConfig
 from charrnn.plan.config import StepConfig
 from charrnn.plan.engines import training_threads
@@ -58,6 +59,10 @@ def bench(
     request = TrainingRequest(**(DEFAULTS | given(options)))
     model = replace(request.model_config(VOCAB_SIZE), dropout=0.0)
     step = request.step_config(StepConfig(threads=training_threads(model.cell)))
+    threads, note = affordable_threads(step.threads)
+    step = replace(step, threads=threads)
+    if note is not None:
+        print(note, file=sys.stderr)
     prepare_for_training()
     from charrnn.training.benchmark import benchmark
 

@@ -14,6 +14,7 @@ from charrnn.cli.option_parameters import given, with_options
 from charrnn.cli.prime_file import read_prime
 from charrnn.cli.printing import print_json, print_texts
 from charrnn.cli.terminal import ModelArgument, Output, QuietOption
+from charrnn.cpus import affordable_threads
 from charrnn.errors import CharRNNError, UsageError
 from charrnn.sampling.config import LENGTH, TEXTS, SamplingConfig
 
@@ -165,6 +166,9 @@ def sample(
     stdout = Output() if output in (None, "-") else None
     loaded = trained_model.load(model)
     text = prime if prime_file is None else read_prime(prime_file, loaded.vocabulary.is_bytes)
+    threads_note = None if threads is None else affordable_threads(threads)[1]
+    if threads_note is not None and not quiet:
+        print(threads_note, file=sys.stderr)
     network = loaded.network(precision, threads)
     place = _place_after(text, loaded, network, unknown, load_state)
     # Made before anything is printed: this refuses options that the model's vocabulary cannot obey.

@@ -1,6 +1,7 @@
 """What commands share at the terminal: options, consoles, tables, and when stdout is flushed."""
 
 import math
+import os
 import sys
 import time
 from collections.abc import Collection, Iterable, Sequence
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+NO_COLOR = "NO_COLOR"
+"""The variable by which a user asks every program for no colour (no-color.org)."""
 FLUSH_S = 0.1
 """Seconds that a result waits, at most about, before a pipe gets it."""
 
@@ -55,13 +58,17 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 
 
 def make_console(file: IO[str], color: Color) -> "Console":
-    """A rich console on `file`; rich itself honours NO_COLOR and TERM=dumb."""
+    """A rich console on `file`; rich itself honours TERM=dumb.
+
+    Without colour there is no escape sequence at all, so none for bold text either.
+    """
     from rich.console import Console
 
+    is_plain = color is Color.NEVER or (color is Color.AUTO and NO_COLOR in os.environ)
     return Console(
         file=file,
         force_terminal=True if color is Color.ALWAYS else None,
-        no_color=True if color is Color.NEVER else None,
+        color_system=None if is_plain else "auto",
         highlight=False,
     )
 

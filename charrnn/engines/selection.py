@@ -23,6 +23,13 @@ MISSING = (
 """What the user is told where the native engine would have been used and is not there."""
 
 
+def check_device(device: str) -> None:
+    """Raise UsageError if torch cannot train on `device` here."""
+    if device == "cuda" and not torch.cuda.is_available():
+        reason = "this torch was built without CUDA" if torch.version.cuda is None else "no GPU"
+        raise UsageError(f"--device cuda: torch finds none here ({reason}); leave it out")
+
+
 def candidates(device: str, cell: CellName) -> list[Kind]:
     """Every engine and precision that may be the fastest for `cell` on `device`, cpu or cuda.
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.cpus import usable_cpus
 from charrnn.inference.network import Array, State, input_table, zero_state
-from charrnn.inference.threads import ThreadTrials, default_threads, sampling_threads
+from charrnn.inference.threads import ThreadTrials, sampling_threads
 from charrnn.inference.writer_state import WriterState
 from charrnn.model.checkpoint import Weights
 from charrnn.model.config import ModelConfig
@@ -65,7 +66,7 @@ class NativeNetwork:
 
     def _choose_threads(self, streams: int) -> None:
         """For reading and scoring; a single stream is read by one thread."""
-        suited = default_threads() if streams >= BATCH else 1
+        suited = usable_cpus() if streams >= BATCH else 1
         self._sampler.threads = self._threads or suited
 
     def initial_state(self, batch_size: int) -> State:

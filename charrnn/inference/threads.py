@@ -1,18 +1,12 @@
-"""How many CPU threads this process may use, and with how many of them sampling is fastest."""
+"""With how many CPU threads sampling is fastest."""
 
 import math
-import os
 import time
 from collections.abc import Callable
 
+from charrnn.cpus import usable_cpus
 from charrnn.model.config import ModelConfig
 from charrnn.model.precision import SamplingPrecision
-
-
-def default_threads() -> int:
-    """How many CPUs this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
 
 BYTES_OF_WEIGHT: dict[SamplingPrecision, int] = {"fp32": 4, "bf16": 2, "int8": 1}
 """How many bytes a weight takes at each precision."""
@@ -28,7 +22,7 @@ LONGEST_WAIT = 256
 def sampling_threads(config: ModelConfig, precision: SamplingPrecision) -> int:
     """With how many threads one stream is sampled fastest, if the CPUs are idle."""
     size = config.num_parameters() * BYTES_OF_WEIGHT[precision]
-    return max(1, min(size // BYTES_OF_THREAD, default_threads(), MOST_THREADS))
+    return max(1, min(size // BYTES_OF_THREAD, usable_cpus(), MOST_THREADS))
 
 
 class ThreadTrials:

@@ -5,8 +5,8 @@ An engine is code that runs the recurrent layers of a model. No torch.
 
 from typing import Literal, get_args
 
+from charrnn.cpus import usable_cpus
 from charrnn.errors import UsageError
-from charrnn.inference.threads import default_threads
 from charrnn.model.cells import CELLS, CellName
 
 EngineName = Literal["native", "torch", "reference"]
@@ -48,4 +48,4 @@ def training_threads(cell: CellName, engine: str | None = None) -> int:
     """
     if engine == "reference" or cell not in ENGINE_CELLS["torch"]:
         return 1
-    return default_threads()
+    return usable_cpus()

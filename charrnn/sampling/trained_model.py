@@ -11,6 +11,7 @@ from typing import Unpack
 import numpy as np
 
 from charrnn.corpus.vocabulary import Unknown, Vocabulary
+from charrnn.cpus import affordable_threads
 from charrnn.errors import UsageError
 from charrnn.files import run_folder
 from charrnn.inference.make_network import make_network
@@ -42,6 +43,8 @@ class Model:
         when it is first asked for, which `charrnn info` and `charrnn list` never do.
         """
         chosen = self.precision(precision)
+        if threads is not None:
+            threads, _ = affordable_threads(threads)
         if (chosen, threads) not in self._networks:
             network = make_network(self.config, self.checkpoint.weights, chosen, threads)
             self._networks[chosen, threads] = network

@@ -12,6 +12,7 @@ import torch
 from charrnn import native
 from charrnn.corpus.encoded import EncodedCorpus
 from charrnn.corpus.split import Split
+from charrnn.cpus import affordable_threads
 from charrnn.engines.selection import MISSING, Kind, candidates
 from charrnn.inference.parallel_reading import CHUNK, STREAMS
 from charrnn.model.config import ModelConfig
@@ -315,11 +316,14 @@ def _fit_to_text(request: TrainingRequest, train: Split) -> tuple[StepConfig, tu
             threads=training_threads(request.cell, request.given.get("engine")),
         )
     )
+    threads, note = affordable_threads(asked.threads)
+    asked, notes = replace(asked, threads=threads), () if note is None else (note,)
     batch_size, seq_len = train.fitted_sizes(asked.batch_size, asked.seq_len)
     fitted = replace(asked, batch_size=batch_size, seq_len=seq_len)
     if (batch_size, seq_len) == (asked.batch_size, asked.seq_len):
-        return fitted, ()
+        return fitted, notes
     return fitted, (
+        *notes,
         f"a small text, {len(train):,} characters to train on: batch size {asked.batch_size} -> "
         f"{batch_size}, window {asked.seq_len} -> {seq_len}",
     )

@@ -12,8 +12,8 @@ import torch
 from charrnn.comparison.request import ComparisonRequest
 from charrnn.comparison.shared_defaults import EVALUATIONS_PER_CELL
 from charrnn.corpus.encoded import EncodedCorpus
+from charrnn.cpus import affordable_threads, usable_cpus
 from charrnn.engines.selection import candidates
-from charrnn.inference.threads import default_threads
 from charrnn.model.config import ModelConfig
 from charrnn.plan.config import Device, StepConfig
 from charrnn.plan.engines import EngineName
@@ -68,10 +68,11 @@ def _with_equal_evaluations(plans: Sequence[Plan], shared: TrainingRequest) -> l
 def _fastest_engine(models: Sequence[ModelConfig], shared: TrainingRequest) -> EngineName:
     """The engine that runs all of `models` and takes the least time for one step of each."""
     device: Device = "cuda" if torch.cuda.is_available() else "cpu"
-    step = shared.step_config(StepConfig(threads=default_threads(), device=device))
+    step = shared.step_config(StepConfig(threads=usable_cpus(), device=device))
     engines = _common_engines(models, step.device)
     if len(engines) == 1:
         return engines[0]
+    step = replace(step, threads=affordable_threads(step.threads)[0])
     torch.set_num_threads(step.threads)
     seconds = dict.fromkeys(engines, 0.0)
     for model in models:
