@@ -367,3 +367,33 @@ def test_the_text_is_the_same_on_every_instruction_set_and_without_the_native_li
     command = [sys.executable, "-c", program, *arguments]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, expected)
+
+
+def test_a_printed_command_is_quoted_for_a_shell(cli: Run, text_file: Path) -> None:
+    done = cli("train", text_file.name, "--name", "my style", "--steps", "2", *SMALL)
+    assert done.returncode == 0
+    command = next(line for line in done.stderr.decode().splitlines() if "write with" in line)
+    assert "charrnn sample 'my style' --temp 0.8" in command
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment"), [(["--color", "never"], {}), ([], {"NO_COLOR": "1"})]
+)
+def test_without_colour_a_terminal_gets_no_escape_sequence_at_all(
+    arguments: list[str], environment: dict[str, str], model_file: Path, tmp_path: Path
+) -> None:
+    master, slave = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "charrnn", "info", "letters", *arguments],
+        stdout=slave,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env={**os.environ, "TERM": "xterm-256color", **environment},
+        timeout=60,
+    )
+    os.close(slave)
+    shown = os.read(master, 1 << 16)
+    os.close(master)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"letters" in shown
+    assert b"\x1b" not in shown

@@ -350,3 +350,12 @@ def test_a_reader_may_leave_at_any_moment(characters: int, prose: str, tmp_path:
 def test_readers_leave_two_hundred_times(prose: str, tmp_path: Path) -> None:
     for turn in range(200):
         check_reader_may_leave(tmp_path, READ_CHARACTERS[turn % len(READ_CHARACTERS)], "-n -1")
+
+
+@pytest.mark.parametrize("place", ["none/state", "."])
+def test_a_state_that_cannot_be_kept_is_said_before_any_text(
+    place: str, model_file: Path, cli: Run
+) -> None:
+    done = cli("sample", "letters", "-n", "7", "--save-state", place)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.decode().startswith(f"charrnn: cannot write '{place}': ")

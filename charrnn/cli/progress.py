@@ -1,5 +1,6 @@
 """How training runs are shown on stderr: a bar on a terminal, plain lines elsewhere."""
 
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -148,7 +149,7 @@ class TrainingDisplay:
             self._print(f"{name} is finished already, after step {event.step:,}")
         elif event.reason == "interrupted":
             self._print(f"stopped after step {event.step:,}, everything is saved")
-            self._print(f"resume with: charrnn train --resume {name}")
+            self._print(f"resume with: charrnn train --resume {shlex.quote(name)}")
         else:
             self._show_steps_made(event)
             self._show_result(event)
@@ -180,7 +181,9 @@ class TrainingDisplay:
         if event.windows_nats is not None:
             loss = _format_loss(event.windows_nats)
             rows.append(("", f"{loss}, windows of {WINDOW}, empty state"))
-        rows.append(("write with", f"charrnn sample {event.model.parent.name} --temp 0.8"))
+        rows.append(
+            ("write with", f"charrnn sample {shlex.quote(event.model.parent.name)} --temp 0.8")
+        )
         print_labelled(self._console, rows)
 
     def _lines_due(self, step: int) -> int:

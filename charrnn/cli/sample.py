@@ -155,6 +155,7 @@ def sample(
     goes on while the expression lets it: it ends where nothing can follow, before
     a --stop, after --lines or at --length, and only where what is written matches.
     """
+    from charrnn.files.atomic import check_replaceable
     from charrnn.sampling import saved_state, trained_model
     from charrnn.sampling.texts import Texts
 
@@ -164,6 +165,8 @@ def sample(
     config = _make_config(given(options), escape=escape, seed=trained_model.new_seed())
     _refuse_endless_texts(config, context.params)
     stdout = Output() if output in (None, "-") else None
+    if save_state is not None:
+        check_replaceable(Path(save_state))
     loaded = trained_model.load(model)
     text = prime if prime_file is None else read_prime(prime_file, loaded.vocabulary.is_bytes)
     threads_note = None if threads is None else affordable_threads(threads)[1]

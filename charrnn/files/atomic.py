@@ -1,5 +1,6 @@
 """Replacing a file whole: a reader sees the old file or the new one, never half of either."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -50,6 +51,17 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             if temporary is not None:
                 with suppress(OSError):
                     temporary.unlink(missing_ok=True)
+
+
+def check_replaceable(path: Path) -> None:
+    """Raise OutputError if `path` could not be replaced, before the work that it is to hold."""
+    with output_errors(path):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if path.exists() and not path.is_file():
+            path.open("ab").close()
+        else:
+            tempfile.TemporaryFile(dir=path.parent).close()
 
 
 def keep_as(path: Path, other: Path) -> None:

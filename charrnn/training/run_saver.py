@@ -4,6 +4,7 @@ What a run is between two steps lies in its trainer and in its RunStatus. A save
 trainer is made anew from it in place, and the status is handed back to the run, which owns it.
 """
 
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -200,8 +201,9 @@ class RunSaver:
             safe = "nothing was saved yet"
             if self._saved_step is not None:
                 safe = f"everything up to step {self._saved_step} is saved"
+            name = shlex.quote(self._folder.name)
             raise OutputError(
-                f"{error}; {safe}; make room, then: charrnn train --resume {self._folder.name}"
+                f"{error}; {safe}; make room, then: charrnn train --resume {name}"
             ) from error
 
 
