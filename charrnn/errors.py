@@ -12,6 +12,8 @@
 Every message is one line that names the offending value and the way out.
 """
 
+from collections.abc import Iterable
+
 
 class CharRNNError(Exception):
     """A mistake or failure that is worth one clear line and no traceback."""
@@ -47,3 +49,11 @@ class OutputError(CharRNNError):
 
 class RunError(CharRNNError):
     """A run exists already, is missing, or cannot be continued."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'animals'?`, for the end of a message; empty if nothing is like `name`."""
+    from difflib import get_close_matches  # not needed where all is well
+
+    alike = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {alike[0]!r}?" if alike else ""

@@ -397,3 +397,20 @@ def test_without_colour_a_terminal_gets_no_escape_sequence_at_all(
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"letters" in shown
     assert b"\x1b" not in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (("sample", "leters"), "letters"),
+        (("train", "--resume", "letter"), "letters"),
+        (("train", "shakespere"), "shakespeare"),
+        (("train", "animals.tx"), "animals.txt"),
+    ],
+)
+def test_a_mistyped_name_is_met_with_the_one_that_was_meant(
+    arguments: tuple[str, ...], meant: str, cli: Run, model_file: Path, text_file: Path
+) -> None:
+    done = cli(*arguments)
+    assert done.returncode == 1
+    assert done.stderr.decode().endswith(f"; did you mean '{meant}'?\n")

@@ -124,7 +124,7 @@ def test_help_and_completion_show_every_keyword(function: Any, keywords: type) -
 
 
 def test_an_unknown_keyword_is_a_type_error_with_the_nearest_name() -> None:
-    with pytest.raises(TypeError, match="'hiden_size'; did you mean hidden_size"):
+    with pytest.raises(TypeError, match="'hiden_size'; did you mean 'hidden_size'"):
         charrnn.train("no text", hiden_size=3)  # type: ignore[call-arg]
 
 

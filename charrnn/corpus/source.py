@@ -7,13 +7,15 @@ import glob
 import os
 import stat
 import sysconfig
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from charrnn.errors import CorpusError
+from charrnn.corpus.catalogue import CATALOGUE
+from charrnn.errors import CorpusError, did_you_mean
 
 STDIN = "-"
 """What the standard input is called."""
@@ -121,8 +123,17 @@ def locate(argument: str) -> Source:
     places = "here or in corpora/" if Path(argument).name == argument else "there"
     raise CorpusError(
         f"no file or folder {argument!r} {places}; give a path, - for stdin, stdlib, or a name "
-        "that `charrnn corpus list` shows"
+        "that `charrnn corpus list` shows" + did_you_mean(argument, _known_names())
     )
+
+
+def _known_names() -> Iterator[str]:
+    """What might have been meant: the files here and in corpora/, and the catalogue's names."""
+    yield STDLIB
+    yield from (name for entry in CATALOGUE for name in (entry.name, *entry.aliases))
+    for folder in (Path(), CORPORA):
+        with suppress(OSError):
+            yield from (path.name for path in folder.iterdir())
 
 
 def name_of(sources: Sequence[Source]) -> str:

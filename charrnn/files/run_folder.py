@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from charrnn.errors import CheckpointError, OutputError, RunError, UsageError
+from charrnn.errors import CheckpointError, OutputError, RunError, UsageError, did_you_mean
 from charrnn.files import atomic, lock
 
 CHECKPOINTS = Path("checkpoints")
@@ -169,7 +169,10 @@ def find_run(name: str) -> RunFolder:
     for path in (CHECKPOINTS / name, Path(name)):
         if path.is_dir():
             return RunFolder(path)
-    raise RunError(f"no run named {name!r} in {CHECKPOINTS}/; `charrnn list` shows those there are")
+    raise RunError(
+        f"no run named {name!r} in {CHECKPOINTS}/; `charrnn list` shows those there are"
+        + did_you_mean(name, _names_in_checkpoints())
+    )
 
 
 def list_runs() -> list[RunFolder]:
@@ -203,4 +206,9 @@ def find_model(argument: str | None) -> Path:
             return path
     raise CheckpointError(
         f"no model {argument!r}: no run in {CHECKPOINTS}/ (see `charrnn list`), file or folder"
+        + did_you_mean(argument, _names_in_checkpoints())
     )
+
+
+def _names_in_checkpoints() -> list[str]:
+    return [path.name for path in CHECKPOINTS.glob("*") if path.is_dir()]

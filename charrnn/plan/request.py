@@ -1,13 +1,12 @@
 """What a user asks of a training run: the options that were given, before a plan is made."""
 
-import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar, Unpack
 
 from charrnn.corpus.split_config import SplitConfig
 from charrnn.corpus.text_config import TextConfig
-from charrnn.errors import UsageError
+from charrnn.errors import UsageError, did_you_mean
 from charrnn.model.cells import CELLS, CellName
 from charrnn.model.config import MODEL, ModelConfig
 from charrnn.options import (
@@ -216,8 +215,7 @@ def _normalized(options: Mapping[str, Any]) -> Mapping[str, Any]:
     given = {}
     for name, value in options.items():
         if name not in declared:
-            alike = difflib.get_close_matches(name, declared, n=1)
-            meant = f"; did you mean {alike[0]}?" if alike else ""
+            meant = did_you_mean(name, declared)
             raise TypeError(f"no training option is called {name!r}{meant}")
         if value is None or (value == AUTO and declared[name].option.takes_auto):
             continue
