@@ -16,8 +16,9 @@ using charrnn::SamplingParameters;
 
 // Keeps those candidates i for which keep(i) is true.
 template <class F> INLINE void keep_where(Candidates& all, F&& keep) {
+  const int count = all.count;
   int kept = 0;
-  for (int i = 0; i < all.count; ++i)
+  for (int i = 0; i < count; ++i)
     if (keep(i)) {
       all.ids[kept] = all.ids[i];
       all.logits[kept++] = all.logits[i];
@@ -44,24 +45,26 @@ INLINE void weigh(Candidates& all) {
 
 // Keeps the k likeliest.
 void top_k(Candidates& all, double k) {
-  if (all.count <= k) return;
+  const int count = all.count;
+  if (count <= k) return;
   int* order = all.order.data();
-  for (int i = 0; i < all.count; ++i) order[i] = i;
+  for (int i = 0; i < count; ++i) order[i] = i;
   int* const last = order + ((int)k - 1);
-  std::nth_element(order, last, order + all.count, Likelier{all.logits.data()});
+  std::nth_element(order, last, order + count, Likelier{all.logits.data()});
   keep_down_to(all, *last);
 }
 
 // Keeps the fewest of the likeliest that together have probability p.
 void top_p(Candidates& all, double p) {
   weigh(all);
+  const int count = all.count;
   double total = 0;
-  for (int i = 0; i < all.count; ++i) total += all.weights[i];
+  for (int i = 0; i < count; ++i) total += all.weights[i];
   // Only what may be kept is sorted: all that are lighter than this together weigh less than what may be left out.
-  const double least = 0.5 * (1 - p) * total / all.count;
+  const double least = 0.5 * (1 - p) * total / count;
   int* order = all.order.data();
   int sorted = 0;
-  for (int i = 0; i < all.count; ++i)
+  for (int i = 0; i < count; ++i)
     if (all.weights[i] >= least) order[sorted++] = i;
   std::sort(order, order + sorted, Likelier{all.logits.data()});
   double sum = 0;
@@ -91,17 +94,18 @@ int choose(const float* logits, int symbols, const SamplingParameters& how, int 
   all.count = symbols;
   if (limited) {
     const std::int32_t* next = automaton.states ? automaton.next + (long)automaton_state * automaton.classes : nullptr;
-    all.count = 0;
+    int count = 0;
     for (int i = 0; i < symbols; ++i) {
       if (how.allowed && !how.allowed[i]) continue;
       if (next) {
         const std::int32_t after = next[automaton.symbol_class[i]];
         if (after < 0 || automaton.distance[after] > symbols_left) continue;
       }
-      all.ids[all.count] = i;
-      all.logits[all.count++] = logits[i];
+      all.ids[count] = i;
+      all.logits[count++] = logits[i];
     }
-    if (all.count == 0) return -1;
+    if (count == 0) return -1;
+    all.count = count;
     if (how.temperature > 0)
       for (const charrnn::ActiveFilter& filter : how.filters) filter.keep(all, filter.parameter);
     logits = all.logits.data();
