@@ -1,4 +1,4 @@
-"""A Network that runs on our C++ kernels. No torch.
+"""A Network that runs on our C++ kernels, with as many threads as pay. No torch.
 
 Its results are the same to the bit on every machine and for any number of threads and streams.
 Where the compiled module is missing, numpy does the same, more slowly.
@@ -64,10 +64,9 @@ class NativeNetwork:
         self._threads = threads
         self._trials = ThreadTrials(sampling_threads(config, precision))
 
-    def _choose_threads(self, streams: int) -> None:
-        """For reading and scoring; a single stream is read by one thread."""
-        suited = usable_cpus() if streams >= BATCH else 1
-        self._sampler.threads = self._threads or suited
+    def _reading_threads(self, streams: int) -> int:
+        """The threads that read or score; a few streams are not enough work for more than one."""
+        return self._threads or (usable_cpus() if streams >= BATCH else 1)
 
     def initial_state(self, batch_size: int) -> State:
         """Zeros, each (L, B, H)."""
@@ -77,17 +76,17 @@ class NativeNetwork:
         """See Network."""
         logits = np.empty((len(ids), self.config.vocab_size), np.float32)
         after = _copied(state)
-        self._choose_threads(len(ids))
         h, c = _h_and_c(after)
-        self._sampler.read(ids=_as_ids(ids)[None], h=h, c=c, logits=logits)
+        threads = self._reading_threads(len(ids))
+        self._sampler.read(threads=threads, ids=_as_ids(ids)[None], h=h, c=c, logits=logits)
         return logits, after
 
     def read(self, ids: NDArray[Any], state: State) -> State:
         """See Network."""
         after = _copied(state)
-        self._choose_threads(ids.shape[1])
         h, c = _h_and_c(after)
-        self._sampler.read(ids=_as_ids(ids), h=h, c=c, logits=None)
+        threads = self._reading_threads(ids.shape[1])
+        self._sampler.read(threads=threads, ids=_as_ids(ids), h=h, c=c, logits=None)
         return after
 
     def score(
@@ -96,9 +95,15 @@ class NativeNetwork:
         """See Network."""
         nats = np.empty(targets.shape, np.float64)
         after = _copied(state)
-        self._choose_threads(inputs.shape[1])
         h, c = _h_and_c(after)
-        self._sampler.score(ids=_as_ids(inputs), targets=_as_ids(targets), h=h, c=c, nats=nats)
+        self._sampler.score(
+            threads=self._reading_threads(inputs.shape[1]),
+            ids=_as_ids(inputs),
+            targets=_as_ids(targets),
+            h=h,
+            c=c,
+            nats=nats,
+        )
         return nats, after
 
     def write(
@@ -122,8 +127,8 @@ class NativeNetwork:
         h, c = _h_and_c(state.network_state)
 
         def work(threads: int) -> int:
-            self._sampler.threads = threads
             return self._sampler.write(
+                threads=threads,
                 h=h,
                 c=c,
                 last=state.last,

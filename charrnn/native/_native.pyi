@@ -165,9 +165,6 @@ class Sampler:
     streams it works on. h (L, B, H), and c of a cell that has it, are changed in place.
     """
 
-    threads: int
-    """CPU threads that each call uses, 1 at first."""
-
     def __init__(
         self,
         *,
@@ -196,6 +193,7 @@ class Sampler:
     def write(
         self,
         *,
+        threads: int,
         h: NDArray[np.float32],
         c: NDArray[np.float32] | None,
         last: NDArray[np.int64],
@@ -228,6 +226,7 @@ class Sampler:
     def read(
         self,
         *,
+        threads: int,
         ids: NDArray[np.int64],
         h: NDArray[np.float32],
         c: NDArray[np.float32] | None,
@@ -238,6 +237,7 @@ class Sampler:
     def score(
         self,
         *,
+        threads: int,
         ids: NDArray[np.int64],
         targets: NDArray[np.int64],
         h: NDArray[np.float32],

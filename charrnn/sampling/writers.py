@@ -31,16 +31,17 @@ NO_END = 2**62
 
 
 class Writer(Protocol):
-    """Writes a few symbols of every sample."""
+    """Writes the next symbols of S samples."""
 
     state: WriterState
+    """Where each sample stands."""
 
     def write(self, steps: int) -> Blocks:
         """The next ids, (n, S) with n <= steps, fewer only where all samples have ended."""
 
 
 class NumpyWriter:
-    """Step by step, with any Network."""
+    """The loop in Python, a step at a time, with any Network."""
 
     def __init__(
         self,
@@ -50,6 +51,7 @@ class NumpyWriter:
         allowed: NDArray[np.uint8] | None = None,
         automaton: Automaton | None = None,
     ) -> None:
+        """allowed: (V,), 0 for symbols that are never chosen."""
         self.state = state
         self._network = network
         self._config = config
@@ -79,6 +81,7 @@ class NumpyWriter:
         state, automaton = self.state, self._automaton
         allowed = self._allowed
         if automaton is not None:
+            # The state after each symbol, (V,).
             following = automaton.next_state[state.automaton_state[sample], automaton.symbol_class]
             may_follow = (following != FORBIDDEN) & (automaton.distance[following] <= left)
             allowed = may_follow if allowed is None else may_follow & (allowed != 0)
@@ -87,8 +90,8 @@ class NumpyWriter:
             state.ended[sample] = NOTHING_ALLOWED
             return symbol
         state.last[sample] = symbol
-        if symbol == state.record_end:
-            for part in state.network_state:
+        if symbol == state.record_end:  # the next record was learned from the zero state
+            for part in state.network_state:  # (L, S, H)
                 part[:, sample] = 0
         if automaton is not None:
             state.automaton_state[sample] = following[symbol]
@@ -108,6 +111,7 @@ class NativeWriter:
         allowed: NDArray[np.uint8] | None = None,
         automaton: Automaton | None = None,
     ) -> None:
+        """allowed: (V,), 0 for symbols that are never chosen."""
         self.state = state
         self._network = network
         self._config = config

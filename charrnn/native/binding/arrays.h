@@ -28,6 +28,8 @@ inline void require(bool good, const std::string& what) {
   if (!good) throw std::invalid_argument(what);
 }
 
+inline void check_threads(int threads) { require(threads >= 1, "threads must be at least 1"); }
+
 template <class A> std::string shape_of(const A& array) {
   std::string text = "(";
   for (std::size_t i = 0; i < array.ndim(); ++i) text += (i ? ", " : "") + std::to_string(array.shape(i));

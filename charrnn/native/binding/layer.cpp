@@ -34,7 +34,7 @@ std::unique_ptr<Window> forward(const std::string& cell, const std::string& prec
   layer.cell = checked_cell(cell);
   layer.precision = checked_precision(precision);
   layer.save = save;
-  require(threads >= 1, "threads must be at least 1");
+  check_threads(threads);
   require(out.ndim() == 3, "out has shape " + shape_of(out) + ", not (T, B, H)");
   require(!x || x->ndim() == 3, "x must be (T, B, I)");
   require(table.ndim() == 2, "table has shape " + shape_of(table) + ", not (V, G*H)");
@@ -71,7 +71,7 @@ void backward(Window& window, int threads, const Maybe<Ids>& ids, const Maybe<In
   if (window.spent)
     throw std::runtime_error("backward of a window runs only once: its gates are overwritten by their gradients");
   Layer& layer = window.layer;
-  require(threads >= 1, "threads must be at least 1");
+  check_threads(threads);
   const long gates = facts_of(layer.cell).gates * (long)layer.hidden;
   set_inputs(layer, ids, mask, weight_ih, weight_hh);
   layer.d_out = checked("d_out", d_out, {layer.steps, layer.batch, layer.hidden});

@@ -15,7 +15,7 @@ std::unique_ptr<LossWindow> loss_forward(const std::string& precision, int threa
                                          const Ids& targets, const Output& nats) {
   Loss loss{};
   loss.precision = checked_precision(precision);
-  require(threads >= 1, "threads must be at least 1");
+  check_threads(threads);
   require(x.ndim() == 2, "x has shape " + shape_of(x) + ", not (N, H)");
   require(weight.ndim() == 2, "weight has shape " + shape_of(weight) + ", not (V, H)");
   loss.rows = (int)x.shape(0);

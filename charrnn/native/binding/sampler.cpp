@@ -88,12 +88,13 @@ struct KeptAutomaton {
   }
 };
 
-int write(const Sampler& self, const Output& h, const Maybe<Output>& c, const Array<std::int64_t>& last,
+int write(const Sampler& self, int threads, const Output& h, const Maybe<Output>& c, const Array<std::int64_t>& last,
           const Array<std::int32_t>& automaton_state, const Array<std::int8_t>& ended, std::uint64_t position,
           std::int64_t symbols_left, std::int64_t record_end, std::uint64_t seed, double temperature,
           const std::map<std::string, double>& filters, const Maybe<Bytes>& allowed, const KeptAutomaton* automaton,
           const Array<std::int32_t>& out) {
   const Network& net = self.network();
+  check_threads(threads);
   require(out.ndim() == 2 && out.shape(1) > 0, "out is not (steps, B)");
   const long count = (long)out.shape(1);
   WriterState state{};
@@ -120,11 +121,13 @@ int write(const Sampler& self, const Output& h, const Maybe<Output>& c, const Ar
               "a stream's automaton state does not exist");
   }
   nb::gil_scoped_release unlocked;
-  return self.write(state, (int)count, (int)out.shape(0), how, out.data());
+  return self.write(threads, state, (int)count, (int)out.shape(0), how, out.data());
 }
 
-void read(const Sampler& self, const Ids& ids, const Output& h, const Maybe<Output>& c, const Maybe<Output>& logits) {
+void read(const Sampler& self, int threads, const Ids& ids, const Output& h, const Maybe<Output>& c,
+          const Maybe<Output>& logits) {
   const Network& net = self.network();
+  check_threads(threads);
   require(ids.ndim() == 2 && ids.shape(1) > 0, "ids are not (T, B)");
   const long steps = (long)ids.shape(0), count = (long)ids.shape(1);
   const State state = checked_state(net, h, c, count);
@@ -132,12 +135,13 @@ void read(const Sampler& self, const Ids& ids, const Output& h, const Maybe<Outp
   float* to = checked("logits", logits, {count, net.symbols});
   check_ids("ids", ids.data(), steps * count, net.symbols);
   nb::gil_scoped_release unlocked;
-  self.read(state, (int)count, (int)steps, ids.data(), to);
+  self.read(threads, state, (int)count, (int)steps, ids.data(), to);
 }
 
-void score(const Sampler& self, const Ids& ids, const Ids& targets, const Output& h, const Maybe<Output>& c,
-           const Array<double>& nats) {
+void score(const Sampler& self, int threads, const Ids& ids, const Ids& targets, const Output& h,
+           const Maybe<Output>& c, const Array<double>& nats) {
   const Network& net = self.network();
+  check_threads(threads);
   require(ids.ndim() == 2 && ids.shape(1) > 0, "ids are not (T, B)");
   const long steps = (long)ids.shape(0), count = (long)ids.shape(1);
   const State state = checked_state(net, h, c, count);
@@ -146,12 +150,7 @@ void score(const Sampler& self, const Ids& ids, const Ids& targets, const Output
   check_ids("ids", ids.data(), steps * count, net.symbols);
   check_ids("targets", to, steps * count, net.symbols - 1);
   nb::gil_scoped_release unlocked;
-  self.score(state, (int)count, (int)steps, ids.data(), to, costs);
-}
-
-void set_threads(Sampler& self, int threads) {
-  require(threads >= 1, "threads must be at least 1");
-  self.threads = threads;
+  self.score(threads, state, (int)count, (int)steps, ids.data(), to, costs);
 }
 
 }  // namespace
@@ -164,16 +163,14 @@ void bind_sampler(nb::module_& module) {
       .def("__init__", &make_sampler, nb::kw_only(), "cell"_a, "precision"_a, "table"_a.noconvert(), "weight_ih"_a,
            "bias_ih"_a, "weight_hh"_a, "bias_hh"_a, "decoder"_a.noconvert(), "decoder_bias"_a.noconvert(),
            "kernels"_a = "")
-      .def("write", &write, nb::kw_only(), "h"_a.noconvert(), "c"_a.noconvert().none(), "last"_a.noconvert(),
-           "automaton_state"_a.noconvert(), "ended"_a.noconvert(), "position"_a, "symbols_left"_a, "record_end"_a,
-           "seed"_a, "temperature"_a, "filters"_a, "allowed"_a.noconvert().none(), "automaton"_a.none(),
+      .def("write", &write, nb::kw_only(), "threads"_a, "h"_a.noconvert(), "c"_a.noconvert().none(),
+           "last"_a.noconvert(), "automaton_state"_a.noconvert(), "ended"_a.noconvert(), "position"_a, "symbols_left"_a,
+           "record_end"_a, "seed"_a, "temperature"_a, "filters"_a, "allowed"_a.noconvert().none(), "automaton"_a.none(),
            "out"_a.noconvert())
-      .def("read", &read, nb::kw_only(), "ids"_a.noconvert(), "h"_a.noconvert(), "c"_a.noconvert().none(),
+      .def("read", &read, nb::kw_only(), "threads"_a, "ids"_a.noconvert(), "h"_a.noconvert(), "c"_a.noconvert().none(),
            "logits"_a.noconvert().none())
-      .def("score", &score, nb::kw_only(), "ids"_a.noconvert(), "targets"_a.noconvert(), "h"_a.noconvert(),
+      .def("score", &score, nb::kw_only(), "threads"_a, "ids"_a.noconvert(), "targets"_a.noconvert(), "h"_a.noconvert(),
            "c"_a.noconvert().none(), "nats"_a.noconvert())
-      .def_prop_rw(
-          "threads", [](const Sampler& self) { return self.threads; }, &set_threads)
       .def("kernels", [](const Sampler& self) { return self.network().kernels->name; });
   module.def("sampler_kernels", &available_sampling_kernels);
   module.def("filters", [] {

@@ -10,7 +10,7 @@ namespace {
 
 void adamw(int threads, const Output& weights, const Input& gradients, const Output& means, const Output& squares,
            float rate, float decay, float beta1, float beta2, float epsilon, float mean_scale, float square_scale) {
-  require(threads >= 1, "threads must be at least 1");
+  check_threads(threads);
   const std::size_t count = weights.size();
   require(gradients.size() == count && means.size() == count && squares.size() == count,
           "weights, gradients, means and squares differ in size");
@@ -27,7 +27,7 @@ void adamw(int threads, const Output& weights, const Input& gradients, const Out
 }
 
 void dropout_mask(int threads, std::int64_t seed, double dropped, const Output& mask) {
-  require(threads >= 1, "threads must be at least 1");
+  check_threads(threads);
   require(dropped >= 0 && dropped < 1, "the fraction dropped must be at least 0 and below 1");
   Dropout job{};
   job.mask = mask.data();

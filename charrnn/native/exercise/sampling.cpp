@@ -59,8 +59,7 @@ std::vector<double> run_network(Cell cell, Weights weights, Shape n, const std::
   }
   from.decoder = floats((std::size_t)n.symbols * n.hidden);
   from.decoder_bias = floats(n.symbols);
-  Sampler sampler(from, kernels);
-  sampler.threads = threads;
+  const Sampler sampler(from, kernels);
 
   const std::size_t units = (std::size_t)n.layers * n.streams * n.hidden;
   Floats h(units), c(units), logits((std::size_t)n.streams * n.symbols);
@@ -68,8 +67,8 @@ std::vector<double> run_network(Cell cell, Weights weights, Shape n, const std::
   std::vector<std::int64_t> ids(places), targets(places), last(n.streams, n.symbols);
   for (std::size_t i = 0; i < places; ++i) ids[i] = i % (n.symbols + 1), targets[i] = i % n.symbols;
   std::vector<double> nats(places), all;
-  sampler.read(carried, n.streams, steps, ids.data(), logits.data());
-  sampler.score(carried, n.streams, steps, ids.data(), targets.data(), nats.data());
+  sampler.read(threads, carried, n.streams, steps, ids.data(), logits.data());
+  sampler.score(threads, carried, n.streams, steps, ids.data(), targets.data(), nats.data());
   all.insert(all.end(), logits.begin(), logits.end());
   all.insert(all.end(), nats.begin(), nats.end());
 
@@ -83,7 +82,7 @@ std::vector<double> run_network(Cell cell, Weights weights, Shape n, const std::
       const WriterState state{carried, last.data(), automaton_state.data(), ended.data(), 0, (long)steps, 0};
       SamplingParameters how{7, limited ? 0.7 : 1, active_filters(used.filters, parameters), nullptr, {}};
       if (limited) how.allowed = allowed.data(), how.automaton = tables.automaton();
-      sampler.write(state, n.streams, steps, how, out.data());
+      sampler.write(threads, state, n.streams, steps, how, out.data());
       all.insert(all.end(), out.begin(), out.end());
     }
   all.insert(all.end(), h.begin(), h.end());

@@ -89,7 +89,7 @@ struct Workspace {
 
 }  // namespace
 
-int Sampler::write(const WriterState& state, int count, int steps, const SamplingParameters& how,
+int Sampler::write(int threads, const WriterState& state, int count, int steps, const SamplingParameters& how,
                    std::int32_t* out) const {
   const Network& net = network_;
   const Automaton& automaton = how.automaton;
@@ -135,7 +135,7 @@ int Sampler::write(const WriterState& state, int count, int steps, const Samplin
   return taken;
 }
 
-void Sampler::read(State state, int count, int steps, const std::int64_t* ids, float* logits) const {
+void Sampler::read(int threads, State state, int count, int steps, const std::int64_t* ids, float* logits) const {
   const Workspace workspace(network_, state, count);
   run(threads, [&](Team& team) {
     Streams view = workspace.streams;
@@ -151,8 +151,8 @@ void Sampler::read(State state, int count, int steps, const std::int64_t* ids, f
       std::memcpy(logits + (long)b * network_.symbols, workspace.logits_of(b), network_.symbols * sizeof(float));
 }
 
-void Sampler::score(State state, int count, int steps, const std::int64_t* ids, const std::int64_t* targets,
-                    double* nats) const {
+void Sampler::score(int threads, State state, int count, int steps, const std::int64_t* ids,
+                    const std::int64_t* targets, double* nats) const {
   const Workspace workspace(network_, state, count);
   run(threads, [&](Team& team) {
     Streams view = workspace.streams;

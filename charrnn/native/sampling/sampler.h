@@ -1,4 +1,5 @@
-// A network at work: it reads, scores and writes, with threads that share the units of every layer.
+// A network at work: it reads, scores and writes, with `threads` threads that share the units of every layer. The
+// results do not depend on how many there are.
 #pragma once
 #include <string>
 
@@ -33,16 +34,15 @@ class Sampler {
   // Writes `steps` symbols of each of `count` streams to out (steps, B), -1 where a stream has ended; stops early where
   // all have. Random number `position + n` of stream b under the seed chooses its n-th symbol. Returns how many steps
   // it took.
-  int write(const WriterState& state, int count, int steps, const SamplingParameters& how, std::int32_t* out) const;
+  int write(int threads, const WriterState& state, int count, int steps, const SamplingParameters& how,
+            std::int32_t* out) const;
   // Reads ids (steps, B); writes logits (B, V) after the last of them unless null.
-  void read(State state, int count, int steps, const std::int64_t* ids, float* logits) const;
+  void read(int threads, State state, int count, int steps, const std::int64_t* ids, float* logits) const;
   // Reads ids (steps, B); writes what targets (steps, B) cost to nats (steps, B).
-  void score(State state, int count, int steps, const std::int64_t* ids, const std::int64_t* targets,
+  void score(int threads, State state, int count, int steps, const std::int64_t* ids, const std::int64_t* targets,
              double* nats) const;
 
   const Network& network() const { return network_; }
-
-  int threads = 1;  // of each call; the results do not depend on it
 
  private:
   Network network_;
