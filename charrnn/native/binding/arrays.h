@@ -1,5 +1,6 @@
 // How arrays of numpy, torch or any library that speaks DLPack come in, and how they are checked: shape, type and
-// contiguity, before anything is read. Nothing here knows which library they are of.
+// contiguity, before anything is read. Nothing here knows which library they are of. A wrong type or an array that is
+// not contiguous is refused, not converted: results go into the caller's own arrays.
 #pragma once
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>

@@ -120,6 +120,7 @@ int write(const Sampler& self, int threads, const Output& h, const Maybe<Output>
       require(state.automaton_state[i] >= 0 && state.automaton_state[i] < automaton->tables.states,
               "a stream's automaton state does not exist");
   }
+  // The arguments keep the arrays alive; what they hold must not change before this returns.
   nb::gil_scoped_release unlocked;
   return self.write(threads, state, (int)count, (int)out.shape(0), how, out.data());
 }

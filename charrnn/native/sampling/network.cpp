@@ -81,6 +81,7 @@ void pack_matrix(const float* from, int gates, int units, int columns, int block
         for (int k = 0; k < columns; ++k) offsets[v * width + lane] += 128 * bytes[k];
       }
     }
+    // Within its group this vector comes every `count` vectors, once for each step.
     const int first = v / m.group * m.group, count = std::min(m.group, m.vectors - first);
     std::uint32_t* to = packed + ((long)first * m.steps + (v - first)) * width;
     for (int k = 0; k < m.steps; ++k, to += (long)count * width)

@@ -32,7 +32,9 @@ template <Cell C, class W, int N> void step_group(const Network& net, const Stre
   const NetworkLayer& l = net.layers[layer];
   const int block = group * charrnn::group_blocks(C), first = block * G, next = 1 - s.now;
   const long stride = net.padded, here = (long)layer * s.count * stride, below = here - s.count * stride;
-  alignas(64) float recurrent[most * R * width], above[most * R * width];
+  alignas(64) float recurrent[most * R * width],
+      above[most * R * width];  // (streams, R, width): by weight_hh, weight_ih
+  // As many streams at a time as share a pass over the weights.
   in_parts(0, s.count, most, [&](int stream, int count) {
     multiply_streams<W, R>(l.weight_hh, first, inputs_of<W>(s, s.now) + here + stream * stride, stride, count,
                            recurrent);
@@ -64,6 +66,7 @@ template <Cell C, class W> void step_groups(const Network& net, const Streams& s
                         [&](auto n) { step_group<C, W, decltype(n)::value>(net, s, layer, group); });
 }
 
+// Padded symbols get the logit -infinity from their bias.
 template <class W> void decode_groups(const Network& net, const Streams& s, int first, int last) {
   constexpr int most = charrnn::group_vectors;
   const Matrix& m = net.decoder;

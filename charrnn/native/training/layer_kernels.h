@@ -107,6 +107,7 @@ void forward_step(const Layer& layer, int t, Range rows, Range blocks) {
         for (int r = 0; r < count; ++r) store(tile + r * tile_stride, Vec{});
       for (int s = 0; s < C::gates; s += together) {
         const long group = (long)u * C::gates + s;
+        // x first, then h onto the same sums: the input's products never lie in memory.
         if (layer.inputs)
           multiply_rows<P, together>(count, {(const float*)x, layer.x_stride / P::per_lane, 1, x_lanes, 0},
                                      (const float*)layer.packed_ih + group * x_lanes * width,
@@ -117,6 +118,7 @@ void forward_step(const Layer& layer, int t, Range rows, Range blocks) {
       }
       for (int r = 0; r < count; ++r) {
         const long id = layer.ids ? layer.ids[first_row + row + r] : 0;
+        // The symbol's row of the table holds the biases, too; padded units are zeros in it.
         const float* fixed = layer.packed_table + (id * layer.blocks + u) * tile_stride;
         Vec sum[C::slots];
 #pragma GCC unroll 4
@@ -136,6 +138,8 @@ void backward_step(const Layer& layer, int t, Range rows, Range blocks) {
   typedef typename P::Element Element;
   constexpr int tile_stride = most_columns<P> * width, segment = C::gates * width / P::per_lane,
                 all = C::slots * width / P::per_lane;
+  // Of a row of d_gates, (blocks, slots, width), the product takes the first G slots of each block: a segment of each,
+  // or one long segment where there are no others.
   constexpr bool whole = C::gates == C::slots;
   constexpr int part = most_rows<P>(most_columns<P>);
   alignas(64) float tile[part * tile_stride] = {};
@@ -179,6 +183,7 @@ void input_gradient(const Layer& layer, Range rows) {
   constexpr int part = most_rows<P>(most_columns<P>);
   alignas(64) float tile[part * tile_stride];
   const long column_lanes = (long)layer.blocks * segment;
+  // What reaches x are the gradients of the last G slots of each block.
   const Element* d_gates = (const Element*)layer.gates + C::input_slot * width;
   in_parts(rows.begin, rows.end, part * 8, [&](int first_row, int some_rows) {  // these stay in cache for all columns
     in_parts(0, layer.input_blocks, most_columns<P>, [&](int v, int columns) {
