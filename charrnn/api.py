@@ -74,7 +74,7 @@ def train(
         run_folder.check_free(run_name)
     text = found.read(request.text_config(), report, stdin)
     encoded = text.split(request.split_config())
-    plan, notes = _make_plan(request, text, encoded, clock)
+    plan, notes = _make_plan(request, text, encoded, clock, report)
     notes = (*text.reading.notes, *notes)
     if start is not None:
         plan = _starting_from(start, plan)
@@ -231,7 +231,7 @@ def describe(
         encoded = text.split(request.split_config())
     except CorpusError:
         return figures, None
-    return figures, _make_plan(request, text, encoded, clock)[0]
+    return figures, _make_plan(request, text, encoded, clock, silent)[0]
 
 
 def fetch_corpus(name: str, *, report: Report = silent) -> Path:
@@ -276,12 +276,16 @@ def _on_equal_terms(options: TrainingKeywords) -> TrainingRequest:
 
 
 def _make_plan(
-    request: TrainingRequest, text: run_text.ReadText, encoded: EncodedCorpus, clock: Clock
+    request: TrainingRequest,
+    text: run_text.ReadText,
+    encoded: EncodedCorpus,
+    clock: Clock,
+    report: OnEvent,
 ) -> tuple[Plan, tuple[str, ...]]:
     """The plan, and notes for the user. Imports torch."""
     from charrnn.training.choose_plan import make_plan
 
-    return make_plan(request, encoded, text.plan(encoded, request.text_config()), clock)
+    return make_plan(request, encoded, text.plan(encoded, request.text_config()), clock, report)
 
 
 def _carry_out(run: "TrainingRun", report: OnEvent, stop: StopRequest | None) -> Model:

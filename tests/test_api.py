@@ -5,7 +5,7 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -33,6 +33,8 @@ from charrnn.sampling import saved_state
 from charrnn.training.trainer import Trainer
 from tests.conftest import TEXT
 
+E = TypeVar("E")
+
 SMALL: dict[str, Any] = {"hidden_size": 17, "embedding_size": 6, "batch_size": 5, "seq_len": 16}
 PLAIN: dict[str, Any] = {"engine": "reference", "precision": "fp32", "seq_len": 7}
 RUNS: list[dict[str, Any]] = [
@@ -59,6 +61,10 @@ def stop_after(step: int, stop: StopRequest) -> Callable[[Event], None]:
     return on_event
 
 
+def _first_of(kind: type[E], events: list[Event]) -> E:
+    return next(event for event in events if isinstance(event, kind))
+
+
 def lines(run: str) -> list[dict[str, Any]]:
     text = Path("checkpoints", run, "metrics.jsonl").read_text()
     timed = {"elapsed_s", "chars_per_s"}
@@ -70,8 +76,7 @@ def lines(run: str) -> list[dict[str, Any]]:
 def test_a_run_tells_what_it_does_and_keeps_the_best(text_file: Path) -> None:
     events: list[Event] = []
     model = charrnn.train(text_file, steps=60, lr=0.02, on_event=events.append, **SMALL)
-    started, finished = events[0], events[-1]
-    assert isinstance(started, RunStarted)
+    started, finished = _first_of(RunStarted, events), events[-1]
     assert started.plan.run.steps == 60
     assert isinstance(finished, RunFinished)
     assert (finished.reason, finished.step) == ("finished", 60)
@@ -152,9 +157,9 @@ def test_a_model_of_any_cell_is_judged_writes_and_is_learned_from(
     events: list[Event] = []
     options = {**SMALL, "steps": 40, "cell": cell, "eval_chars": 64}
     model = charrnn.train(text_file, on_event=events.append, **options)
-    assert isinstance(events[0], RunStarted)
-    assert events[0].notes == ()
-    assert cell in ENGINE_CELLS[events[0].plan.step.engine]
+    started = _first_of(RunStarted, events)
+    assert started.notes == ()
+    assert cell in ENGINE_CELLS[started.plan.step.engine]
     losses, found = model.checkpoint.losses, charrnn.evaluate(model)
     assert losses.val_nats == pytest.approx(found.carried.nats_per_char, rel=1e-4)
     if cell != "irnn":  # so early it forgets nothing, a rounding neither
@@ -227,8 +232,7 @@ def test_a_run_slower_than_its_plan_stops_at_the_budget_and_is_whole(text_file: 
     model = charrnn.train(
         text_file, budget=60, elapsed=lambda: next(clock), on_event=events.append, **SMALL
     )
-    started, final, finished = events[0], events[-2], events[-1]
-    assert isinstance(started, RunStarted)
+    started, final, finished = _first_of(RunStarted, events), events[-2], events[-1]
     assert isinstance(finished, RunFinished)
     assert isinstance(final, EvalReport)
     assert finished.reason in ("deadline", "finished")  # whoever looks at the clock first
@@ -243,8 +247,7 @@ def test_a_run_keeps_to_its_budget_when_the_machine_slows_down(text_file: Path) 
     charrnn.train(
         text_file, budget=60, elapsed=lambda: next(clock), on_event=events.append, **SMALL
     )
-    started, finished = events[0], events[-1]
-    assert isinstance(started, RunStarted)
+    started, finished = _first_of(RunStarted, events), events[-1]
     assert isinstance(finished, RunFinished)
     changes = [event for event in events if isinstance(event, PaceChanged)]
     assert changes[0].steps < started.plan.run.steps

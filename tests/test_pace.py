@@ -7,6 +7,7 @@ import pytest
 from charrnn.corpus.split_config import SplitConfig
 from charrnn.corpus.text_config import TextConfig
 from charrnn.model.config import ModelConfig
+from charrnn.plan.budget import EXIT_S
 from charrnn.plan.config import RunConfig, StepConfig
 from charrnn.plan.optimizers import OptimizerConfig
 from charrnn.plan.plan import CorpusPlan, Plan
@@ -64,9 +65,31 @@ def test_without_a_budget_or_at_the_end_there_is_no_pace_to_keep() -> None:
 
 
 def test_a_run_is_over_a_little_after_its_budget_but_takes_one_step() -> None:
-    assert not pace().is_over(500, 93.9)  # 100 s + 4% - 10 s for the end
-    assert pace().is_over(500, 94.1)
+    run = pace()
+    run.begin(0, 0.0)
+    assert not run.is_over(500, 91.8)  # 100 s + 2% - 10 s for the end, less half a step of 0.18 s
+    assert run.is_over(500, 92.0)
     assert not pace().is_over(0, 500.0)
+
+
+def test_a_step_that_would_mostly_lie_behind_the_end_is_not_taken() -> None:
+    run = pace(steps=10)
+    run.begin(0, 0.0)
+    assert not run.is_over(7, 84.0)  # steps of 12 s: the eighth ends at 96 s, 4 s too late
+    assert run.is_over(7, 87.5)  # steps of 12.5 s: the eighth would end 8 s too late
+
+
+def test_what_slowed_the_steps_shortens_the_final_evaluation_too() -> None:
+    run = pace()
+    run.begin(0, 0.0)  # 1000 steps in 90 s are planned, 0.09 s each
+    assert run.is_over(500, 95.0)  # they took 0.19 s each
+    left_s, slower = 100 - 95 - EXIT_S * 0.19 / 0.09, 0.19 / 0.09
+    assert run.final_share(95.0) == pytest.approx(left_s / (10.0 * slower))
+    assert run.final_share(120.0) == 0.0
+    fast = pace()
+    fast.begin(0, 0.0)
+    assert fast.final_share(60.0) == 1.0
+    assert pace(budget_s=None).final_share(9999.0) == 1.0
 
 
 def test_the_pace_is_checked_forty_times_in_a_run_and_at_each_step_of_a_short_one() -> None:

@@ -14,11 +14,12 @@ from charrnn.engines.selection import Kind
 from charrnn.errors import RunError, UsageError
 from charrnn.model.config import ModelConfig
 from charrnn.options import declarations
+from charrnn.plan.budget import EXIT_S, Speeds
 from charrnn.plan.optimizers import OptimizerConfig
 from charrnn.plan.plan import CorpusPlan, InitialModel, Plan
 from charrnn.plan.recipe import MAX_EPOCHS, choose_dropout
 from charrnn.plan.request import TrainingRequest, training_options
-from charrnn.training.calibration import Machine, Speeds
+from charrnn.training.calibration import Machine
 from charrnn.training.choose_plan import MakeMachine, make_plan
 from tests.conftest import TEXT
 
@@ -40,7 +41,7 @@ def planned(
 ) -> tuple[Plan, tuple[str, ...]]:
     request = TrainingRequest(**options)
     corpus = EncodedCorpus.from_text(text, "animals", request.split_config())
-    return make_plan(request, corpus, corpus_plan(corpus), lambda: 1.0, make_machine)
+    return make_plan(request, corpus, corpus_plan(corpus), lambda: 1.0, make_machine=make_machine)
 
 
 class FixedMachine(Machine):
@@ -50,14 +51,13 @@ class FixedMachine(Machine):
         return 0.02
 
     def measure(self, model: ModelConfig, optimizer: OptimizerConfig) -> tuple[Kind, Speeds]:
-        return ("reference", "fp32"), Speeds(step_s=0.001, eval_chars_per_s=1e6)
+        return ("reference", "fp32"), Speeds(0.001, eval_chars_per_s=1e6, judged_chars_per_s=1e6)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"budget": 90, "steps": 5}, "--budget and --steps both say when to stop"),
-        ({"steps": 5, "epochs": 1}, "--steps and --epochs both say when to stop"),
+        ({"steps": 5, "epochs": 1}, "--steps and --epochs both say how much to train"),
         ({"budget": 0.5}, "--budget 0.5: must be from 1 to 1000000000 seconds"),
         ({"budget": math.nan}, "--budget nan"),
         ({"epochs": 0}, "--epochs 0"),
@@ -197,9 +197,22 @@ def test_a_budget_decides_the_steps() -> None:
     short, _ = planned(TEXT * 50, FixedMachine, budget=4, hidden_size=16)
     long, _ = planned(TEXT * 50, FixedMachine, budget=12, hidden_size=16)
     assert short.budget_s == 4
-    spent = 1.0 + 0.03 * 4 + short.final_s + 0.3  # the age, evaluations, the end, leaving Python
+    spent = 1.0 + 0.03 * 4 + short.final_s + EXIT_S  # the age, evaluations, the end
     assert short.run.steps == int((4 - spent) / 0.001)
     assert short.run.steps < long.run.steps
+
+
+def test_of_a_budget_and_steps_whichever_comes_first_decides() -> None:
+    options: dict[str, Any] = {"hidden_size": 16, "budget": 4}
+    alone, _ = planned(TEXT * 50, FixedMachine, **options)
+    few, _ = planned(TEXT * 50, FixedMachine, **options, steps=99)
+    many, _ = planned(TEXT * 50, FixedMachine, **options, steps=10**6)
+    assert (few.run.steps, few.most_steps, few.budget_s) == (99, 99, 4)
+    assert many.run.steps == alone.run.steps
+    assert many.most_steps == 10**6
+    epochs, _ = planned(TEXT * 50, FixedMachine, **options, epochs=2)
+    readings = epochs.run.steps * epochs.step.batch_size * epochs.step.seq_len
+    assert readings == pytest.approx(2 * 0.9 * 50 * len(TEXT), rel=0.05)
 
 
 def test_little_time_means_fewer_evaluations_but_none_of_a_few_characters() -> None:

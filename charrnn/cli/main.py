@@ -1,5 +1,6 @@
 """The command `charrnn`: its subcommands, and what it makes of errors and exit codes."""
 
+import contextlib
 import io
 import os
 import sys
@@ -62,9 +63,15 @@ def _options(
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    started = time.monotonic()
+    started = time.monotonic() - time.process_time()  # the CPU time in which Python has started
     _use_utf8()
-    sys.exit(_run(started))
+    code = _run(started)
+    if "torch" in sys.modules and isinstance(code, int):
+        # Everything is written. To take torch down would take a third of a second of the budget.
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _use_utf8() -> None:

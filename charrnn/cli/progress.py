@@ -14,6 +14,7 @@ from charrnn.inference.scoring import WINDOW, bits
 from charrnn.runs.events import (
     EvalReport,
     Event,
+    Measuring,
     PaceChanged,
     RolledBack,
     RunFinished,
@@ -47,14 +48,19 @@ class TrainingDisplay:
         self._lines_logged = 0
         """How many of LOG_LINES have been due so far."""
         self._evaluation_manner = "state carried"
+        self._measuring_width = 0
+        """Columns of the line that says what is measured; 0 where there is none."""
 
     def show(self, event: Event) -> None:
         """Show one event."""
         match event:
             case Progress() | Note():
                 self._reading.show(event)
+            case Measuring():
+                self._show_measuring(event)
             case RunStarted():
                 self._reading.close()
+                self._clear_measuring()
                 self._show_start(event)
             case PaceChanged():
                 self._show_pace(event)
@@ -71,6 +77,7 @@ class TrainingDisplay:
 
     def close(self) -> None:
         """Remove the bars from the terminal."""
+        self._clear_measuring()
         self._reading.close()
         if self._bar is not None:
             self._bar.close()
@@ -90,6 +97,20 @@ class TrainingDisplay:
         if event.step:
             self._print(f"resumed after step {event.step:,}")
         self._open_bar(event.step)
+
+    def _show_measuring(self, event: Measuring) -> None:
+        """Say on a terminal, in a line that the next one replaces, which model is timed."""
+        if sys.stderr.isatty():
+            self._clear_measuring()
+            line = f"measuring this machine: {architecture(event.model)} ..."
+            print(line, end="", file=sys.stderr, flush=True)
+            self._measuring_width = len(line)
+
+    def _clear_measuring(self) -> None:
+        """Remove the line that says which model is timed."""
+        if self._measuring_width:
+            print(f"\r{' ' * self._measuring_width}\r", end="", file=sys.stderr, flush=True)
+            self._measuring_width = 0
 
     def _open_bar(self, step: int) -> None:
         """Show the bar at a step, if stderr is a terminal."""

@@ -38,8 +38,9 @@ class ContiguousText:
         return ContiguousText(self.ids[:num_symbols])
 
     def fitted_sizes(self, batch_size: int, seq_len: int) -> tuple[int, int]:
-        """Halve the batch until each stream holds MIN_WINDOWS windows, then shorten the windows."""
+        """Windows no longer than a stream; and as few streams, halved, as hold MIN_WINDOWS each."""
         num_targets = len(self.ids) - 1
+        seq_len = max(1, min(seq_len, num_targets // batch_size))
         while batch_size > 1 and num_targets // batch_size < MIN_WINDOWS * seq_len:
             batch_size = max(1, batch_size // 2)
         return batch_size, max(1, min(seq_len, num_targets // batch_size))

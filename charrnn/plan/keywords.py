@@ -11,7 +11,8 @@ class TrainingKeywords(TypedDict, total=False):
     """The keywords of charrnn.train and charrnn.compare."""
 
     budget: float | None
-    """Wall time of the whole command, such as 90s, 5m or 2h. In seconds."""
+    """Wall time of the whole command, such as 90s, 5m or 2h. With --steps or --epochs beside it,
+    training stops at whichever comes first. In seconds."""
     epochs: float | None
     """Epochs to train for, each of them one reading of the training text."""
     preset: Literal["char-rnn", "keras", "karpathy-shakespeare"] | None

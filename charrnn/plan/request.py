@@ -27,7 +27,8 @@ from charrnn.plan.presets import PRESETS, PRESETS_IN_WORDS, Preset, PresetName
 DEFAULT_BUDGET_S = 180.0
 """Seconds that the command takes where no option says when training stops."""
 STOPPING_OPTIONS = ("budget", "steps", "epochs")
-"""Names of the options that say when training stops; no more than one of them can be given."""
+"""Names of the options that say when training stops: a budget, steps or epochs, or a budget and one
+of the others; then whichever comes first stops it."""
 
 _Config = TypeVar(
     "_Config", ModelConfig, OptimizerConfig, StepConfig, RunConfig, SplitConfig, TextConfig
@@ -40,7 +41,8 @@ class PlanInputs:
 
     budget: float | None = option(
         None,
-        "Wall time of the whole command, such as 90s, 5m or 2h.",
+        "Wall time of the whole command, such as 90s, 5m or 2h. With --steps or --epochs beside "
+        "it, training stops at whichever comes first.",
         STOPPING,
         "TIME",
         within=Range(1, most=10**9),
@@ -181,9 +183,8 @@ class TrainingRequest:
     def _check(self) -> None:
         """Raise UsageError or TypeError for what the class says."""
         given = self.given
-        stopping = [name for name in STOPPING_OPTIONS if name in given]
-        if len(stopping) > 1:
-            raise UsageError(f"--{stopping[0]} and --{stopping[1]} both say when to stop: give one")
+        if "steps" in given and "epochs" in given:
+            raise UsageError("--steps and --epochs both say how much to train: give one of them")
         check_values(PlanInputs, given)
         check_values(RunConfig, given)
         model = self.model_config(vocab_size=2)

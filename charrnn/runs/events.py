@@ -5,7 +5,16 @@ from pathlib import Path
 from typing import Literal
 
 from charrnn.corpus.progress import Note, Progress
+from charrnn.model.config import ModelConfig
 from charrnn.plan.plan import Plan
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """The steps of a model are about to be timed, which decides what fits into the budget."""
+
+    model: ModelConfig
+    """The model whose steps are timed."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +133,7 @@ class RunFinished:
 Event = (
     Progress
     | Note
+    | Measuring
     | RunStarted
     | PaceChanged
     | RolledBack

@@ -11,12 +11,20 @@ import torch
 
 from charrnn import native
 from charrnn.corpus.encoded import EncodedCorpus
+from charrnn.corpus.progress import silent
 from charrnn.corpus.split import Split
 from charrnn.cpus import affordable_threads
 from charrnn.engines.selection import MISSING, Kind, candidates
-from charrnn.inference.parallel_reading import CHUNK, STREAMS
 from charrnn.model.config import ModelConfig
-from charrnn.model.precision import SAMPLING_PRECISIONS
+from charrnn.plan.budget import (
+    EVALUATION_SHARE,
+    FINAL_SHARE,
+    LEAST_EVAL_CHARS,
+    WARM_UP,
+    Speeds,
+    plan_ending,
+    steps_in_time,
+)
 from charrnn.plan.config import Device, RunConfig, StepConfig
 from charrnn.plan.engines import ENGINE_CELLS, training_threads
 from charrnn.plan.optimizers import OPTIMIZERS, OptimizerConfig, OptimizerTraits
@@ -34,30 +42,18 @@ from charrnn.plan.recipe import (
     choose_weight_drop,
 )
 from charrnn.plan.request import DEFAULT_BUDGET_S, STOPPING_OPTIONS, TrainingRequest
-from charrnn.training.calibration import Machine, Speeds
+from charrnn.runs.events import Measuring
+from charrnn.training.calibration import Machine
 
 EVALUATIONS = 10
 """Evaluations while a run trains, at most."""
-LEAST_EVAL_CHARS = 4096
-"""Characters that an evaluation reads at least: fewer could not tell which model is the best, or
-when to stop."""
 REPORTS = 400
 """Reports of the training loss in a run, about."""
-EVALUATION_SHARE = 0.03
-"""Fraction of a budget for all evaluations while the run trains."""
-FINAL_SHARE = 0.06
-"""Fraction of a budget for the final evaluation, at most."""
-PRECISION_SHARE = 0.02
-"""Fraction of a budget, about, for judging the sampling precisions at the end."""
-PRECISION_CHARS = (4096, 32768)
-"""Characters on which each sampling precision is judged, at least and at most; fewer only of a
-shorter split."""
-FINAL_READINGS = 2.5
-"""How often a final evaluation reads its characters: until the states settle, and in windows."""
-EXIT_S = 0.3
-"""Seconds for saving the last files and leaving Python."""
+READ_OFTEN_ENOUGH = f"{MAX_EPOCHS:g} readings: more of so small a text would be learned by heart"
+"""Why a run with time for more has no more steps."""
 
-MakeMachine = Callable[[Split, StepConfig, list[Kind], float | None], Machine]
+OnMeasuring = Callable[[Measuring], None]
+MakeMachine = Callable[[Split, StepConfig, list[Kind], float | None, OnMeasuring], Machine]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,34 +74,20 @@ class Reading:
         """Characters that a step learns from, about."""
         return len(self.split) / self.steps
 
-    @property
-    def most_steps(self) -> int:
-        """Steps that read the text MAX_EPOCHS times: further ones teach nothing."""
-        return max(1, int(MAX_EPOCHS * self.steps))
-
-
-@dataclass(frozen=True)
-class Ending:
-    """What a run does after its last step."""
-
-    final_chars: int
-    """Characters of the validation split that the final evaluation reads."""
-    precision_chars: int
-    """Characters of the validation split on which each sampling precision is judged, about."""
-    seconds: float
-    """How long both take; 0 where no budget depends on it."""
-
 
 def make_plan(
     request: TrainingRequest,
     corpus: EncodedCorpus,
     corpus_plan: CorpusPlan,
     elapsed: Callable[[], float],
+    report: OnMeasuring = silent,
     make_machine: MakeMachine = Machine,
 ) -> tuple[Plan, tuple[str, ...]]:
     """Return the complete plan, and notes for the user.
 
-    `elapsed()` is the age of the command in seconds, and `make_machine` makes what measures.
+    `elapsed()` is the age of the command in seconds, `report` hears what is measured, and
+    `make_machine` makes what measures. Raises UsageError if the budget is too short for a model
+    that was asked for.
     """
     train, validation = corpus.split("train"), len(corpus.split("validation"))
     step, notes = _fit_to_text(request, train)
@@ -113,7 +95,7 @@ def make_plan(
     torch.set_num_threads(step.threads)
     budget_s = _budget(request)
     reading = Reading(train, step)
-    machine = make_machine(train, step, _kinds_left_open(request, step.device), budget_s)
+    machine = make_machine(train, step, _kinds_left_open(request, step.device), budget_s, report)
     left_s = None
     if budget_s is not None:
         left_s = budget_s * (1 - EVALUATION_SHARE - FINAL_SHARE) - elapsed()
@@ -121,15 +103,16 @@ def make_plan(
     model, why = _choose_model(request, reading, machine, len(corpus.vocabulary), left_s)
     optimizer, whys = _choose_optimizer(request, reading, model)
     reasons |= {"hidden_size": why, **whys} if why else whys
-    speeds = Speeds(step_s=0.0, eval_chars_per_s=0.0)
+    speeds = Speeds(step_s=0.0, eval_chars_per_s=0.0, judged_chars_per_s=0.0)
     if budget_s is not None or {"engine", "precision", "eval_chars"} - request.given.keys():
         (engine, precision), speeds = machine.measure(model, optimizer)
         step = replace(step, engine=engine, precision=precision)
-    ending = _plan_ending(validation, budget_s, speeds)
-    steps = _asked_steps(request, reading)
+    ending = plan_ending(budget_s, validation, speeds)
+    steps = most_steps = _most_steps(request, reading)
     if budget_s is not None:
-        left_s = budget_s * (1 - EVALUATION_SHARE) - elapsed() - ending.seconds - EXIT_S
-        steps, reasons["steps"] = _steps_in_time(left_s, speeds, reading)
+        steps = steps_in_time(budget_s, elapsed(), validation, speeds, most_steps)
+        fill_budget = f"fill the budget at {1000 * speeds.step_s:.3g} ms each"
+        reasons["steps"] = fill_budget if steps < most_steps else READ_OFTEN_ENOUGH
     model, why = _with_dropout(request, model, steps / reading.steps, len(train))
     reasons["dropout"] = reasons["weight_drop"] = why
     plan = Plan(
@@ -142,7 +125,7 @@ def make_plan(
         budget_s=budget_s,
         final_s=ending.seconds,
         precision_chars=ending.precision_chars,
-        most_steps=None if budget_s is None else reading.most_steps,
+        most_steps=None if budget_s is None else most_steps,
         reasons=reasons | _reasons_of_what_was_asked(request),
     )
     return plan, notes
@@ -176,15 +159,14 @@ def _choose_model(
     seconds, None where no budget decides.
     """
     num_ids = len(reading.split)
-    asked_steps = _asked_steps(request, reading)
+    most_chars = _most_steps(request, reading) * reading.step_chars
 
     @cache
     def chars_in_time(config: ModelConfig) -> float:
         """Characters that `config` reads in the time there is, or in the steps asked for."""
         if left_s is None:
-            return asked_steps * reading.step_chars
-        chars = left_s / machine.step_seconds(config) * reading.step_chars
-        return min(chars, MAX_EPOCHS * num_ids)
+            return most_chars
+        return min(most_chars, left_s / machine.step_seconds(config) * reading.step_chars)
 
     model, why = request.model_config(vocab_size), ""
     if "hidden_size" not in request.given:
@@ -237,23 +219,13 @@ def _reasons_of_what_was_asked(request: TrainingRequest) -> dict[str, str]:
     return given | preset
 
 
-def _asked_steps(request: TrainingRequest, reading: Reading) -> int:
-    """The steps asked for, outright or as epochs; 1 where a budget decides."""
-    epochs = request.given.get("epochs")
-    if epochs is None:
-        return request.given.get("steps") or 1
+def _most_steps(request: TrainingRequest, reading: Reading) -> int:
+    """The steps asked for, outright or as epochs; where neither was, as many as teach anything."""
+    steps = request.given.get("steps")
+    if steps is not None:
+        return steps
+    epochs = request.given.get("epochs") or MAX_EPOCHS
     return max(1, round(epochs * reading.steps))
-
-
-def _steps_in_time(left_s: float, speeds: Speeds, reading: Reading) -> tuple[int, str]:
-    """(steps, why): as many as `left_s` seconds hold, but no more readings than teach anything."""
-    steps = max(1, int(left_s / speeds.step_s))
-    if steps > reading.most_steps:
-        return (
-            reading.most_steps,
-            f"{MAX_EPOCHS:g} readings: more of so small a text would be learned by heart",
-        )
-    return steps, f"fill the budget at {1000 * speeds.step_s:.3g} ms each"
 
 
 def _plan_run(request: TrainingRequest, steps: int, speeds: Speeds, validation: int) -> RunConfig:
@@ -267,7 +239,7 @@ def _plan_run(request: TrainingRequest, steps: int, speeds: Speeds, validation: 
             report_every=max(1, steps // REPORTS),
         )
     )
-    return replace(run, eval_chars=min(validation, run.eval_chars))
+    return replace(run, steps=steps, eval_chars=min(validation, run.eval_chars))
 
 
 def _evaluations(request: TrainingRequest, training_s: float, speeds: Speeds) -> tuple[int, int]:
@@ -276,34 +248,13 @@ def _evaluations(request: TrainingRequest, training_s: float, speeds: Speeds) ->
     Together they take about EVALUATION_SHARE of the time for training, `training_s` seconds. Where
     that is too little for all of them, there are fewer, and not shorter ones.
 
-
     Where no budget decides there are always as many, however long they take.
     """
-    warm_up = CHUNK * STREAMS
     characters = int(EVALUATION_SHARE * training_s * speeds.eval_chars_per_s)
     number = EVALUATIONS
-    if not request.given.keys() & {"steps", "epochs"}:
-        number = max(1, min(number, characters // (warm_up + LEAST_EVAL_CHARS)))
-    return number, max(LEAST_EVAL_CHARS, characters // EVALUATIONS - warm_up)
-
-
-def _plan_ending(validation: int, budget_s: float | None, speeds: Speeds) -> Ending:
-    """What a run does after its last step, on a validation split of so many characters.
-
-    The final evaluation reads the whole split, or as much as its share of the budget allows.
-    """
-    least, most = (min(validation, chars) for chars in PRECISION_CHARS)
-    if budget_s is None:
-        return Ending(validation, most, 0.0)
-    final_s = FINAL_READINGS * validation / speeds.eval_chars_per_s
-    fraction = min(1.0, FINAL_SHARE * budget_s / final_s)
-    char_s = len(SAMPLING_PRECISIONS) / speeds.eval_chars_per_s
-    precision_chars = int(PRECISION_SHARE * budget_s / char_s) - CHUNK * STREAMS
-    precision_chars = max(least, min(most, precision_chars))
-    precision_s = (precision_chars + CHUNK * STREAMS) * char_s
-    return Ending(
-        max(2, int(validation * fraction)), precision_chars, fraction * final_s + precision_s
-    )
+    if _budget(request) is not None:
+        number = max(1, min(number, characters // (WARM_UP + LEAST_EVAL_CHARS)))
+    return number, max(LEAST_EVAL_CHARS, characters // EVALUATIONS - WARM_UP)
 
 
 def _fit_to_text(request: TrainingRequest, train: Split) -> tuple[StepConfig, tuple[str, ...]]:

@@ -233,7 +233,8 @@ class TrainingRun:
 
     def _judge_best_model(self) -> EvalReport:
         """The final evaluation: the best model's exact losses, sealed into its file."""
-        best = self._evaluator.judged(self._saver.best_model())
+        share = self._pace.final_share(self._elapsed())
+        best = self._evaluator.judged(self._saver.best_model(), share)
         self._saver.replace_model(best)
         losses = best.losses
         assert losses.val_nats is not None

@@ -7,9 +7,12 @@ from typing import TypeVar
 
 Name = TypeVar("Name")
 
+ROUNDS = 3
+"""How often a function is called and timed, at least, unless told otherwise."""
+
 
 def median_seconds(
-    functions: Mapping[Name, Callable[[], object]], seconds: float, rounds: int = 3
+    functions: Mapping[Name, Callable[[], object]], seconds: float, rounds: int = ROUNDS
 ) -> dict[Name, float]:
     """The median time of a call of each function, in seconds, by the function's name.
 
@@ -31,7 +34,7 @@ def median_seconds(
     return {name: statistics.median(call_times) for name, call_times in times.items()}
 
 
-def mean_seconds(function: Callable[[], object], seconds: float, rounds: int = 3) -> float:
+def mean_seconds(function: Callable[[], object], seconds: float, rounds: int = ROUNDS) -> float:
     """The mean time of a call of `function`, in seconds.
 
     It is called until `seconds` have passed and it has been called `rounds` times. Unlike a median,
