@@ -1,5 +1,6 @@
 """What Python users and the command line both call. Only training imports torch, when called."""
 
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -92,36 +93,45 @@ def train(
 def resume(
     name: str,
     *,
+    budget: float | None = None,
+    steps: int | None = None,
+    epochs: float | None = None,
+    corpus: Corpus | None = None,
     on_event: OnEvent | None = None,
     stop: StopRequest | None = None,
     elapsed: Clock | None = None,
 ) -> Model:
     """Continue the run called `name` as if it had never stopped, and return its best model.
 
-    The other arguments are those of `train`. Raises RunError if there is no such run, CorpusError
-    if its text has changed.
+    With a `budget` (seconds), `steps` or `epochs` it learns on for so much longer, also if it had
+    finished; its model is replaced only by a better one. `corpus` says where its text is now, if
+    that has moved. The other arguments are those of `train`. Raises RunError if there is no such
+    run, CorpusError if its text has changed, UsageError if the budget is too short.
     """
     clock, report = elapsed or _stopwatch(), on_event or silent
+    limits = TrainingRequest(budget=budget, steps=steps, epochs=epochs)
     folder = run_folder.find_run(name)
     with folder.locked():
         plan = Plan.read(folder.plan)
         _check_device(plan.step.device)
         threads, note = affordable_threads(plan.step.threads)
         plan = replace(plan, step=replace(plan.step, threads=threads))
-        encoded = run_text.read_again(plan.corpus, folder, report)
-        known = (plan.corpus.sha256, plan.corpus.num_symbols, plan.model.vocab_size)
-        if (encoded.sha256, len(encoded.ids), len(encoded.vocabulary)) != known:
-            raise CorpusError(
-                f"the text of run {name!r} has changed; it cannot be resumed, only trained anew"
-            )
+        encoded, plan = _text_of_run(name, plan, folder, corpus, report)
         has_state = folder.training.exists()  # which holds the weights that a start would give
         start = None if plan.init is None or has_state else Start.reload(plan.init)
 
+        from charrnn.training.choose_plan import continue_plan
         from charrnn.training.run import TrainingRun
 
         notes = () if note is None else (note,)
         run = TrainingRun(plan, encoded, folder, clock, notes, start)
         run.resume()
+        if limits.given:
+            plan = continue_plan(plan, limits, encoded, run.standing, clock, report)
+            plan.write(folder.plan)
+            run = TrainingRun(plan, encoded, folder, clock, notes)
+            run.resume()
+            run.learn_on()
         return _carry_out(run, report, stop)
 
 
@@ -202,7 +212,9 @@ def evaluate(
         encoded = EncodedCorpus.from_encoded(reading.text, record.name, splits)
     if encoded.sha256 != record.sha256:
         raise CorpusError(
-            f"the text of {record.name!r} has changed since this model learned from it"
+            f"{_other_text(encoded, record.num_symbols, corpus)}; a model is judged on a part of "
+            "its own text that it did not learn from: name where that is now with --corpus, or "
+            "train on the new text"
         )
     part = encoded.checked_split(split)
     if len(part) < MIN_SPLIT:
@@ -240,6 +252,43 @@ def fetch_corpus(name: str, *, report: Report = silent) -> Path:
     Raises CorpusError if there is no such corpus, or if it cannot be had whole.
     """
     return run_text.fetch(name, report)
+
+
+def _text_of_run(
+    name: str, plan: Plan, folder: RunFolder, corpus: Corpus | None, report: Report
+) -> tuple[EncodedCorpus, Plan]:
+    """The text that the run called `name` learns from, and its plan, which knows where that is.
+
+    `corpus` says where it is now, if it has moved; the plan in the folder is replaced then. Raises
+    CorpusError if it cannot be found, or is another text than it was.
+    """
+    if corpus is None:
+        encoded = run_text.read_again(plan.corpus, folder, report)
+    else:
+        text = run_text.find(corpus, report).read(plan.corpus.text, report)
+        encoded = EncodedCorpus.from_encoded(
+            text.reading.text, plan.corpus.name, plan.corpus.splits
+        )
+    known = (plan.corpus.sha256, plan.corpus.num_symbols, plan.model.vocab_size)
+    if (encoded.sha256, len(encoded.ids), len(encoded.vocabulary)) != known:
+        raise CorpusError(
+            f"{_other_text(encoded, plan.corpus.num_symbols, corpus)}, which run {name!r} cannot "
+            "go on with; to learn what is new in it, train on it with "
+            f"--init-from {shlex.quote(name)}"
+        )
+    if corpus is not None:
+        moved = replace(text.plan(encoded, plan.corpus.text), name=plan.corpus.name)
+        plan = replace(plan, corpus=moved)
+        plan.write(folder.plan)
+    return encoded, plan
+
+
+def _other_text(encoded: EncodedCorpus, num_symbols: int, corpus: Corpus | None) -> str:
+    """Words for a text that is not the one of `num_symbols` symbols that a model learned from."""
+    now = f"{len(encoded.ids):,} characters, where the model learned from {num_symbols:,}"
+    if corpus is None:
+        return f"the text {encoded.name!r} has changed: it has {now}"
+    return f"this is not the text that the model learned from: it has {now}"
 
 
 def _check_device(device: str | None) -> None:

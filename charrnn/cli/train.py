@@ -13,7 +13,9 @@ from charrnn.options import flag
 from charrnn.plan.config import RUN
 from charrnn.plan.request import TRAINING_CONFIGS
 
-ALLOWED_WITH_RESUME = ("resume", "quiet", "color")
+LIMITS = ("budget", "steps", "epochs")
+"""Names of the parameters that say for how long a resumed run learns on."""
+ALLOWED_WITH_RESUME = ("resume", "moved_to", "quiet", "color", *LIMITS)
 """Names of the parameters that a resumed run leaves open; its plan decides all others."""
 
 
@@ -32,7 +34,20 @@ def train(
     resume: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Go on with a run that was stopped.", rich_help_panel=RUN
+            metavar="NAME",
+            help="Go on with a run that was stopped; with --budget, --steps or --epochs, learn on "
+            "for that much longer, also if it had finished.",
+            rich_help_panel=RUN,
+        ),
+    ] = None,
+    moved_to: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--corpus",
+            metavar="CORPUS",
+            help="Where the text of the resumed run is now, if it has moved; may be given again.",
+            show_default=False,
+            rich_help_panel=RUN,
         ),
     ] = None,
     replace: Annotated[
@@ -45,7 +60,7 @@ def train(
 ) -> None:
     """Learn from text; the best model is kept in checkpoints/NAME/model.safetensors.
 
-    With --resume, the plan of the stopped run decides everything, and no other option applies.
+    With --resume, the plan of that run decides everything but for how long it goes on.
     """
     from charrnn import api
     from charrnn.cli.interrupts import exit_if_stopped, stoppable
@@ -61,6 +76,11 @@ def train(
 
     if resume is not None:
         _refuse_others_with_resume(context)
+    elif moved_to:
+        raise UsageError(
+            "--corpus says where the text of a resumed run is now: name a text to learn from "
+            "without it"
+        )
     if not quiet:
         announce_terminal(corpus or ())
     prepare_for_training()
@@ -70,7 +90,15 @@ def train(
         stoppable(stop, None if quiet else display.show) as on_event,
     ):
         if resume is not None:
-            api.resume(resume, on_event=on_event, stop=stop, elapsed=elapsed)
+            limits = {name: value for name, value in given(options).items() if name in LIMITS}
+            api.resume(
+                resume,
+                corpus=moved_to or None,
+                on_event=on_event,
+                stop=stop,
+                elapsed=elapsed,
+                **limits,
+            )
         else:
             api.train(
                 corpus or (),

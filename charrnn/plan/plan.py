@@ -74,6 +74,9 @@ class Plan:
     most_steps: int | None = None
     """The most steps that a run with a budget may grow to if the machine gets faster on the way;
     None: no budget decides."""
+    from_step: int = 0
+    """Steps that were done when this plan was made: more than 0 where a run was told to learn on
+    beyond the end that its first plan had."""
     init: InitialModel | None = None
     """The model whose weights the run starts from; None: the weights are drawn."""
     reasons: dict[str, str] = field(default_factory=dict)

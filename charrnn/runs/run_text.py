@@ -104,7 +104,10 @@ def read_again(plan: CorpusPlan, folder: RunFolder, report: Report) -> EncodedCo
     It may have changed: the caller compares its SHA-256. Raises CorpusError if it cannot be read.
     """
     if plan.sources:
-        text = find(plan.sources, report).read(plan.text, report).reading.text
+        try:
+            text = find(plan.sources, report).read(plan.text, report).reading.text
+        except CorpusError as error:
+            raise CorpusError(f"{error}; if the text has moved, say where with --corpus") from error
     else:
         text = ids_file.open_ids(folder.corpus)
     return EncodedCorpus.from_encoded(text, plan.name, plan.splits)

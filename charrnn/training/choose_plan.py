@@ -52,6 +52,12 @@ REPORTS = 400
 READ_OFTEN_ENOUGH = f"{MAX_EPOCHS:g} readings: more of so small a text would be learned by heart"
 """Why a run with time for more has no more steps."""
 
+BY_READINGS = "the text is read"
+"""How the reason begins for a dropout that was chosen by how often the run reads the text."""
+MOST_MORE_STEPS = 10**9
+"""Steps for which a run may learn on in the time that it is given, however often it has read the
+text: its patience stops it where that teaches nothing."""
+
 OnMeasuring = Callable[[Measuring], None]
 MakeMachine = Callable[[Split, StepConfig, list[Kind], float | None, OnMeasuring], Machine]
 
@@ -131,6 +137,61 @@ def make_plan(
     return plan, notes
 
 
+def continue_plan(
+    plan: Plan,
+    limits: TrainingRequest,
+    corpus: EncodedCorpus,
+    standing: tuple[int, float],
+    elapsed: Callable[[], float],
+    report: OnMeasuring = silent,
+    make_machine: MakeMachine = Machine,
+) -> Plan:
+    """The plan of a run that learns on for the budget, steps or epochs of `limits`.
+
+    `standing` are the steps that it has done and the seconds that it took; the other arguments are
+    those of `make_plan`. Dropout and weight-drop become those of a run of the whole length, unless
+    they were asked for. Raises UsageError if the budget is too short.
+    """
+    (done, earlier_s), step = standing, plan.step
+    train, validation = corpus.split("train"), len(corpus.split("validation"))
+    torch.set_num_threads(step.threads)
+    reading, budget_s = Reading(train, step), limits.given.get("budget")
+    speeds = Speeds(step_s=0.0, eval_chars_per_s=0.0, judged_chars_per_s=0.0)
+    is_limited = bool({"steps", "epochs"} & limits.given.keys())
+    steps = most_steps = _most_steps(limits, reading)
+    if budget_s is not None:
+        kinds: list[Kind] = [(step.engine, step.precision)]
+        machine = make_machine(train, step, kinds, budget_s, report)
+        speeds = machine.measure(plan.model, plan.optimizer)[1]
+        if not is_limited:
+            most_steps = max(most_steps, MOST_MORE_STEPS)
+        steps = steps_in_time(budget_s, elapsed(), validation, speeds, most_steps)
+    ending = plan_ending(budget_s, validation, speeds)
+    reasons = {**plan.reasons, "steps": f"{done:,} were done, {steps:,} more"}
+    whole, why = _with_dropout(limits, plan.model, (done + steps) / reading.steps, len(train))
+    for name in ("dropout", "weight_drop"):
+        if plan.reasons.get(name, "").startswith(BY_READINGS):
+            plan = replace(plan, model=replace(plan.model, **{name: getattr(whole, name)}))
+            reasons[name] = why
+    run = _plan_run(limits, steps, speeds, validation)
+    run = replace(
+        run, steps=done + steps, patience=plan.run.patience, save_every=plan.run.save_every
+    )
+    if budget_s is None:
+        run = replace(run, eval_chars=plan.run.eval_chars)
+    return replace(
+        plan,
+        run=run,
+        final_chars=ending.final_chars,
+        budget_s=None if budget_s is None else earlier_s + budget_s,
+        final_s=ending.seconds,
+        precision_chars=ending.precision_chars,
+        most_steps=None if budget_s is None else done + most_steps,
+        from_step=done,
+        reasons=reasons,
+    )
+
+
 def _budget(request: TrainingRequest) -> float | None:
     """Seconds of the whole command; None where steps or epochs say when to stop."""
     if request.given.keys() & set(STOPPING_OPTIONS):
@@ -205,7 +266,7 @@ def _with_dropout(
         model = replace(model, dropout=dropout)
     if "weight_drop" not in request.given:
         model = replace(model, weight_drop=choose_weight_drop(dropout, model.cell))
-    return model, f"the text is read {readings:.3g} times, by {per_char:.3g} parameters a character"
+    return model, f"{BY_READINGS} {readings:.3g} times, by {per_char:.3g} parameters a character"
 
 
 def _reasons_of_what_was_asked(request: TrainingRequest) -> dict[str, str]:

@@ -11,7 +11,8 @@ class Schedule:
     """How far a run has come at each of its steps: 0 until the warm-up is over, 1 at the end.
 
     A run whose end is moved while it goes on bends its schedule (`bent`): progress stays as it was
-    at that step, and grows evenly from there to 1 at the new end, so the rate never jumps.
+    at that step, and grows evenly from there to 1 at the new end, so the rate does not jump. A run
+    that learns on after its end is put back to where a longer run would be (`extended`).
     """
 
     warmup: int
@@ -38,6 +39,10 @@ class Schedule:
     def bent(self, step: int, total: int) -> "Schedule":
         """The same schedule until `step`, and from there evenly to an end at `total` steps."""
         return replace(self, total=total, bend_step=step, bend_progress=self.progress(step))
+
+    def extended(self, step: int, total: int) -> "Schedule":
+        """The schedule from `step` on of a run of `total` steps, `step` of which are done."""
+        return replace(self, total=total, bend_step=step, bend_progress=step / total)
 
 
 def learning_rate(step: int, schedule: Schedule, config: OptimizerConfig, epoch: int = 0) -> float:

@@ -96,6 +96,23 @@ class TrainingRun:
         self._earlier_s = resumed.elapsed_s - self._command_age()
         self._notes += resumed.notes
 
+    @property
+    def standing(self) -> tuple[int, float]:
+        """(steps done, seconds that the run took in earlier commands)."""
+        return self._trainer.step_count, self._earlier_s
+
+    def learn_on(self) -> None:
+        """Go on to the end of a plan that was made after the run had come as far as it has.
+
+        Raises OutputError if that cannot be saved.
+        """
+        self._trainer.learn_on(self.plan.run.steps)
+        if self._status.finished and self._status.best is not None:
+            # The model is the best one. Its loss was judged exactly; those to come are estimates.
+            best = replace(self._status.best, val_nats=self._evaluator.estimate().nats_per_char)
+            self._status = replace(self._status, best=best, finished=False)
+        self._saver.save_evaluated(self._status)
+
     def events(self, stop: StopRequest) -> Iterator[Event]:
         """Carry the plan out from where the run stands, yielding events; `stop` ends it early.
 
@@ -149,11 +166,16 @@ class TrainingRun:
         return None
 
     def _is_out_of_patience(self) -> bool:
-        """Whether the best model is so long ago that it was, most likely, the last one."""
-        best, run = self._status.best, self.plan.run
+        """Whether the best model is so long ago that it was, most likely, the last one.
+
+        A run that learns on does so at a higher rate, at which it is worse at first than the model
+        that it had ended with; so its patience begins when half of its new steps are done.
+        """
+        best, run, from_step = self._status.best, self.plan.run, self.plan.from_step
         if best is None or run.patience == 0:
             return False
-        return self._status.evaluated_step - best.step >= run.patience * run.eval_every
+        since = max(best.step, (from_step + run.steps) // 2 if from_step else 0)
+        return self._status.evaluated_step - since >= run.patience * run.eval_every
 
     def _is_evaluated(self) -> bool:
         """Whether the model as it stands has been evaluated."""

@@ -171,6 +171,10 @@ class Trainer:
         """Let the run end after `total` steps instead; the learning rate bends with it."""
         self.schedule = self.schedule.bent(self.step_count, total)
 
+    def learn_on(self, total: int) -> None:
+        """Let a run that has come to its end go on until `total` steps are done."""
+        self.schedule = self.schedule.extended(self.step_count, total)
+
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """(numbers, tensors): everything that the next step depends on."""
         counters = Counters(
