@@ -3,7 +3,7 @@
     import charrnn
 
     model = charrnn.train("shakespeare.txt", budget=90)
-    print("".join(model.generate(prime="ROMEO:", temperature=0.8)))
+    print("".join(model.generate(prime="ROMEO:")))
     model = charrnn.load("checkpoints/shakespeare")
 
 Importing this package imports neither torch nor numpy; what is used brings in what it needs.

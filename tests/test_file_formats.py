@@ -88,7 +88,8 @@ def read_training_state(path: Path) -> None:
 def read_saved_state(path: Path) -> None:
     model = charrnn.load(MODEL_OF_ALL)
     place = saved_state.read(path, model.checkpoint)
-    writer = make_writer(model.network("fp32"), place, SamplingConfig(seed=7, length=30))
+    config = SamplingConfig(seed=7, temperature=1.0, length=30)
+    writer = make_writer(model.network("fp32"), place, config)
     assert model.vocabulary.decode(writer.write(30)[:, 0]) == STORY
 
 

@@ -43,13 +43,13 @@ def test_forbidden_characters_never_come(cli: Run, prose: str) -> None:
 
 def test_a_text_ends_before_a_stop_string(cli: Run, prose: str) -> None:
     whole = text_of(cli, "-n", "400")
-    ends = {stop: whole.index(stop) for stop in (" an", "\n\n")}
+    ends = {stop: whole.index(stop) for stop in (" is", "\n  ")}
     for stop, end in ends.items():
         written = stop.replace("\n", r"\n")
         assert text_of(cli, "-n", "400", "--stop", written, "--escape") == whole[:end]
         kept = text_of(cli, "-n", "400", "--stop", stop, "--keep-stop")
         assert kept == whole[: end + len(stop)]
-    both = text_of(cli, "-n", "400", "--stop", " an", "--stop", "\n\n")
+    both = text_of(cli, "-n", "400", "--stop", " is", "--stop", "\n  ")
     assert both == whole[: min(ends.values())]
 
 
@@ -91,6 +91,22 @@ def test_a_prime_from_an_argument_a_file_or_stdin_gives_the_same_text(
     tab = text_of(cli, "-n", "0", "--escape", "--prime", r"a\tb", "--unknown", "skip")
     assert tab == "a\tb"
     assert text_of(cli, "-n", "0", "--prime", r"a\\n") == r"a\\n"
+
+
+def test_the_temperature_is_what_everyone_types(cli: Run, prose: str) -> None:
+    plain = text_of(cli, "-n", "200")
+    assert plain == text_of(cli, "-n", "200", "--temp", "0.8")
+    assert plain != text_of(cli, "-n", "200", "--temp", "1")
+    typed = cli("sample", "-i", *SEEDED, stdin=b"/temp\n")
+    assert typed.stderr == b"temperature 0.8\n"
+
+
+def test_what_a_text_costs_does_not_depend_on_the_temperature(cli: Run, prose: str) -> None:
+    costs = set()
+    for temperature in ("0", "0.8", "1", "2"):
+        options = ("--temp", temperature, "--match", "The model reads", "--json")
+        costs.add(json.loads(cli("sample", *SEEDED, *options).stdout)["bits_per_char"])
+    assert len(costs) == 1
 
 
 def test_a_very_long_prime_is_read(cli: Run, prose: str) -> None:

@@ -118,6 +118,7 @@ def test_what_is_drawn_follows_the_softmax_of_what_the_filters_leave(
     maker: Maker, options: dict[str, Any], expected: np.ndarray
 ) -> None:
     count = 20_000 if maker is NativeNetwork else 3000
+    options = {"temperature": 1.0, **options}
     drawn = text(always(maker, LOGITS), prime=[0], length=count, **options)
     counts = np.bincount(drawn, minlength=6)
     possible = expected > 0

@@ -202,9 +202,7 @@ class TrainingDisplay:
         if event.windows_nats is not None:
             loss = _format_loss(event.windows_nats)
             rows.append(("", f"{loss}, windows of {WINDOW}, empty state"))
-        rows.append(
-            ("write with", f"charrnn sample {shlex.quote(event.model.parent.name)} --temp 0.8")
-        )
+        rows.append(("write with", f"charrnn sample {shlex.quote(event.model.parent.name)}"))
         print_labelled(self._console, rows)
 
     def _lines_due(self, step: int) -> int:

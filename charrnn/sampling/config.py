@@ -35,7 +35,7 @@ class SamplingConfig:
         default_words="random",
     )
     temperature: float = option(
-        1.0,
+        0.8,
         "Number that the logits are divided by: below 1 the text is safer, above 1 wilder; 0 "
         "always takes the likeliest character.",
         CHOICE,

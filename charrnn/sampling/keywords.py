@@ -15,7 +15,7 @@ class SamplingKeywords(TypedDict, total=False):
     random."""
     temperature: float | None
     """Number that the logits are divided by: below 1 the text is safer, above 1 wilder; 0 always
-    takes the likeliest character. Default: 1."""
+    takes the likeliest character. Default: 0.8."""
     top_k: int | None
     """Choose only among the K likeliest characters; 0: among all. Default: 0."""
     top_p: float | None

@@ -88,7 +88,7 @@ class Model:
         """Return an iterator over the new characters that follow `prime`.
 
         Each item is a character; in byte mode, whatever text has become complete. `options` are
-        those of `charrnn sample` (SamplingConfig): `temperature=0.8`, `length=200` and so on; there
+        those of `charrnn sample` (SamplingConfig): `temperature=0.5`, `length=200` and so on; there
         are 1,000 characters unless told otherwise, and without a `seed` another text each time.
 
         `unknown` says what becomes of a character in `prime` that the model has never seen: "skip"

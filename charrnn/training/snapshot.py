@@ -17,8 +17,6 @@ from charrnn.sampling.writers import make_writer
 
 SAMPLE_CHARACTERS = 160
 """Length of a sample that is shown during training."""
-SAMPLE_TEMPERATURE = 0.8
-"""Temperature of a sample that is shown during training."""
 
 
 def make_checkpoint(
@@ -65,8 +63,6 @@ def write_sample(
     numbers are the sample's own, so the run is not disturbed.
     """
     network = make_network(plan.model, weights, threads=1)
-    config = SamplingConfig(
-        seed=plan.step.seed + step, temperature=SAMPLE_TEMPERATURE, length=SAMPLE_CHARACTERS
-    )
+    config = SamplingConfig(seed=plan.step.seed + step, length=SAMPLE_CHARACTERS)
     writer = make_writer(network, Place.after(network, vocabulary.start(), record_end), config)
     return SampleReport(step, vocabulary.decode(writer.write(config.length)[:, 0]))
