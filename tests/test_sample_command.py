@@ -96,7 +96,10 @@ def test_a_prime_from_an_argument_a_file_or_stdin_gives_the_same_text(
 def test_the_temperature_is_what_everyone_types(cli: Run, prose: str) -> None:
     plain = text_of(cli, "-n", "200")
     assert plain == text_of(cli, "-n", "200", "--temp", "0.8")
-    assert plain != text_of(cli, "-n", "200", "--temp", "1")
+    warmer = text_of(cli, "-n", "200", "--temp", "1")
+    assert plain != warmer
+    assert warmer == text_of(cli, "-n", "200", "-t", "1")
+    assert warmer == text_of(cli, "-n", "200", "--temperature", "1")
     typed = cli("sample", "-i", *SEEDED, stdin=b"/temp\n")
     assert typed.stderr == b"temperature 0.8\n"
 

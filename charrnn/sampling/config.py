@@ -41,7 +41,7 @@ class SamplingConfig:
         CHOICE,
         "T",
         within=Range(0),
-        flags=("--temp", "--temperature"),
+        flags=("--temp", "-t", "--temperature"),
     )
     top_k: int = option(
         0,
