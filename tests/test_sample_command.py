@@ -192,6 +192,30 @@ def test_a_prompt_goes_on_with_what_is_typed(cli: Run, prose: str) -> None:
     assert answers("The model", "/reset", "The model")[1] == written("\nThe model", 5)
 
 
+def test_an_answer_at_the_prompt_is_a_paragraph_unless_told_otherwise(cli: Run, prose: str) -> None:
+    def answers(*lines: str, options: tuple[str, ...] = ()) -> str:
+        typed = "".join(f"{line}\n" for line in lines).encode()
+        done = cli("sample", "-i", *SEEDED, *options, stdin=typed)
+        assert done.returncode == 0
+        return done.stdout.decode()
+
+    def written(length: int, *options: str) -> str:
+        return text_of(cli, "--prime", "\nThe model", "--no-prime", "-n", str(length), *options)
+
+    whole = written(400)
+    paragraph = whole[: re.search(r"\s", whole[300:]).end() + 300]  # type: ignore[union-attr]
+    assert "\n\n" not in paragraph
+    assert answers("The model").rstrip("\n") == paragraph.rstrip("\n")
+    assert answers("/length 70", "The model") == whole[:70] + "\n"
+    assert answers("/length 70", "/length paragraph", "The model") == answers("The model")
+    assert answers("The model", options=("-n", "70")) == whole[:70] + "\n"
+    lines = written(20_000, "--lines", "20")
+    assert answers("The model", options=("--lines", "20")) == lines
+    more = answers("/length 10", "The model", "/more 25")
+    assert more.startswith(whole[:10] + "\n")
+    assert len(more) in (10 + 1 + 25, 10 + 1 + 25 + 1)  # a newline unless the text has it
+
+
 def test_the_prompt_obeys_commands_and_survives_mistakes(cli: Run, prose: str) -> None:
     lines = [
         "/temp 0",
@@ -224,7 +248,7 @@ def test_the_prompt_obeys_commands_and_survives_mistakes(cli: Run, prose: str) -
 
 def test_an_interrupt_stops_the_text_and_not_the_prompt(prose: str, tmp_path: Path) -> None:
     """On a terminal of its own: endless text, Ctrl-C, then the prompt again."""
-    command = [sys.executable, "-m", "charrnn", "sample", "-i", "-q", "-n", "-1"]
+    command = [sys.executable, "-m", "charrnn", "sample", "-i", "-n", "-1"]
     child, terminal = pty.fork()
     if child == 0:
         os.chdir(tmp_path)
@@ -247,7 +271,9 @@ def test_an_interrupt_stops_the_text_and_not_the_prompt(prose: str, tmp_path: Pa
                 return
         raise AssertionError(f"nothing came after {seen[-200:]!r}")
 
-    read_until(rb"> $")
+    read_until(rb"^model prose, \w+, seed \d+; type a text, or /help\r\n> $")
+    os.write(terminal, b"/help\n")
+    read_until(rb"(?s)/more N .*/length N .*/temp T .*\n> $")
     os.write(terminal, b"the model\n")
     read_until(rb"(?s)the model.{2000}")
     read_until(rb"\n> $", press=b"\x03")
@@ -255,6 +281,8 @@ def test_an_interrupt_stops_the_text_and_not_the_prompt(prose: str, tmp_path: Pa
     read_until(rb"\n> $", press=b"half a line\x03")
     os.write(terminal, b"/seed\n")
     read_until(rb"seed \d+\r\n> $")
+    os.write(terminal, b"/length 12\n")
+    read_until(rb"\nlength 12\r\n> $")
     os.write(terminal, b"\x04")
     _, status = os.waitpid(child, 0)
     os.close(terminal)

@@ -3,43 +3,56 @@
 import contextlib
 import io
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from typer.exceptions import TyperException
 
 from charrnn.cli.arguments import parse_number, parse_size, parse_text
-from charrnn.cli.printing import print_texts
 from charrnn.cli.terminal import Output
 from charrnn.errors import CharRNNError
 
 if TYPE_CHECKING:
-    from charrnn.corpus.vocabulary import Unknown
+    from charrnn.corpus.vocabulary import Ids, Unknown
     from charrnn.inference.network import Network
     from charrnn.sampling.config import SamplingConfig
     from charrnn.sampling.place import Place
     from charrnn.sampling.trained_model import Model
 
 HELP = """\
-TEXT       the model reads it and goes on
-/more      go on without new text (so does an empty line)
-/temp T    the temperature from here on
-/seed N    the seed from here on
-/reset     forget all that was read and written
-/quit      leave; so does Ctrl-D
-Ctrl-C     stops the text"""
+TEXT        the model reads it and goes on
+/more       go on without new text; so does an empty line
+/more N     go on for N characters
+/length N   N characters in each answer; /length paragraph
+            ends it with its paragraph again
+/temp T     the temperature from here on
+/seed N     the seed from here on
+/reset      forget all that was read and written
+/quit       leave; so does Ctrl-D
+Ctrl-C      stops the text"""
 """What /help prints."""
+PARAGRAPH = "paragraph"
+"""The word for an answer that ends with its paragraph, where a number of characters may stand."""
 
 
 class Prompt:
     """Reads lines and commands from stdin, and writes how the model goes on to stdout."""
 
     def __init__(
-        self, model: "Model", network: "Network", config: "SamplingConfig", unknown: "Unknown"
+        self,
+        model: "Model",
+        network: "Network",
+        config: "SamplingConfig",
+        unknown: "Unknown",
+        *,
+        by_paragraph: bool,
     ) -> None:
+        """Take the model and how it writes; `by_paragraph`, each answer ends with a paragraph."""
         self._model = model
         self._network = network
         self._config = config
+        self._by_paragraph = by_paragraph
         self._unknown = unknown
         self._output = Output()
         if isinstance(sys.stdin, io.TextIOWrapper):  # parse_text judges what is no UTF-8
@@ -84,7 +97,7 @@ class Prompt:
             return self._write(place)
         command, _, argument = line.strip().partition(" ")
         if command == "/more":
-            return self._write(place)
+            return self._write(place, parse_size(argument) if argument else None)
         if command == "/reset":
             return self._model.place_after("", self._network)
         if command == "/temp":
@@ -95,24 +108,54 @@ class Prompt:
             if argument:
                 self._config = replace(self._config, seed=parse_size(argument))
             _print_message(f"seed {self._config.seed}")
+        elif command == "/length":
+            self._set_length(argument.strip())
         elif command == "/help":
             _print_message(HELP)
         else:
             _print_message(f"no command {command!r}; /help lists them")
         return place
 
-    def _write(self, place: "Place") -> "Place":
-        """Write new text until it or Ctrl-C ends it; return the place after what was written."""
+    def _set_length(self, argument: str) -> None:
+        """Let answers have the length that is typed, if one is, and say which they have."""
+        if argument == PARAGRAPH:
+            self._by_paragraph = True
+        elif argument:
+            self._config = replace(self._config, length=parse_size(argument))
+            self._by_paragraph = False
+        _print_message(f"length {PARAGRAPH if self._by_paragraph else self._config.length}")
+
+    def _write(self, place: "Place", length: int | None = None) -> "Place":
+        """Write an answer until it or Ctrl-C ends it; return the place after what was written.
+
+        `length` is its number of characters; None stands for that of all answers.
+        """
+        import numpy as np
+
+        from charrnn.sampling.paragraph import LONGEST, first_paragraph
         from charrnn.sampling.texts import Texts
 
         vocabulary = self._model.vocabulary
-        texts = Texts(self._network, vocabulary, place, self._config, keep=True)
+        by_paragraph = self._by_paragraph and length is None
+        if length is None:
+            length = LONGEST if by_paragraph else self._config.length
+        config = replace(self._config, length=length)
+        texts = Texts(self._network, vocabulary, place, config)
+        pieces: Iterator[Ids] = (shown for (shown,) in texts)
+        if by_paragraph:
+            pieces = first_paragraph(pieces, vocabulary, self._model.record_end)
+        written = [np.empty(0, np.int32)]
+        data = b""
         with contextlib.suppress(KeyboardInterrupt):
-            print_texts(texts, vocabulary, b"", b"", self._output)
-        self._output.write(b"\n")
+            for piece in pieces:
+                written.append(piece)
+                data = vocabulary.decode_bytes(piece) or data
+                self._output.write(data)
+        if not data.endswith(b"\n"):
+            self._output.write(b"\n")
         # Each text has random numbers of its own, and the same ones again after /seed.
         self._config = replace(self._config, seed=(self._config.seed + 1) % 2**64)
-        return texts.place_after()
+        return place.then(self._network, np.concatenate(written))
 
 
 def _line_of(error: CharRNNError | TyperException) -> str:

@@ -31,6 +31,10 @@ BEGINNING = "Where a text begins"
 OUTPUT = "Where texts go"
 MODEL = "How the model runs"
 
+ENDS = {"length", "stop", "lines", "match"}
+"""Options that say where a text ends; without any of them, an answer at the prompt of -i is a
+paragraph."""
+
 
 @with_options(SamplingConfig)
 def sample(
@@ -138,7 +142,11 @@ def sample(
     ] = None,
     interactive: Annotated[
         bool,
-        typer.Option("--interactive", "-i", help="Write in turn with the model at a prompt."),
+        typer.Option(
+            "--interactive",
+            "-i",
+            help="Write in turn with the model at a prompt, a paragraph at a time.",
+        ),
     ] = False,
     quiet: QuietOption = False,
     **options: Any,
@@ -177,11 +185,13 @@ def sample(
     # Made before anything is printed: this refuses options that the model's vocabulary cannot obey.
     texts = Texts(network, loaded.vocabulary, place, config, keep=as_json or save_state is not None)
     if not quiet:
-        _announce(loaded, precision, config.seed)
+        _announce(loaded, precision, config.seed, interactive=interactive)
     if interactive:
         from charrnn.cli.prompt import Prompt
 
-        place = Prompt(loaded, network, config, unknown).run(place, primed=len(text) > 0)
+        by_paragraph = not given(options).keys() & ENDS
+        prompt = Prompt(loaded, network, config, unknown, by_paragraph=by_paragraph)
+        place = prompt.run(place, primed=len(text) > 0)
     else:
         printed_prime = b"" if no_prime else text if isinstance(text, bytes) else text.encode()
         _write(texts, loaded.vocabulary, printed_prime, config.seed, stdout, context.params)
@@ -267,9 +277,15 @@ def _place_after(
     return model.place_after(prime, network, unknown, before)
 
 
-def _announce(model: "Model", precision: "PrecisionChoice", seed: int) -> None:
-    """Say on stderr what makes the text come out the same again."""
-    print(f"model {model.name}, {model.precision(precision)}, seed {seed}", file=sys.stderr)
+def _announce(
+    model: "Model", precision: "PrecisionChoice", seed: int, *, interactive: bool
+) -> None:
+    """Say on stderr what makes the text come out the same again, and at a prompt what to type."""
+    what_to_type = "; type a text, or /help" if interactive else ""
+    print(
+        f"model {model.name}, {model.precision(precision)}, seed {seed}{what_to_type}",
+        file=sys.stderr,
+    )
 
 
 def _write(
