@@ -169,7 +169,7 @@ def compare(
     text = found.read(request.shared.text_config(), report, stdin)
     encoded = text.split(request.shared.split_config())
 
-    from charrnn.training.comparison_plans import make_plans
+    from charrnn.training.comparison_plans import make_plans, time_steps
     from charrnn.training.comparison_run import train_cell
 
     report(Note(f"measuring this machine for {', '.join(request.cells)} ..."))
@@ -177,13 +177,16 @@ def compare(
     plans, notes = make_plans(request, encoded, corpus_plan)
     for note in (*text.reading.notes, *notes):
         report(Note(note))
+    step_seconds = time_steps(plans)
     results: list[CellResult] = []
-    for cell, plan in zip(request.cells, plans, strict=True):
+    for cell, plan, step_s in zip(request.cells, plans, step_seconds, strict=True):
         if stop.signal is not None:
             break
         run_name = f"{prefix}-{cell}"
         clock = _stopwatch()
-        results.append(train_cell(plan, encoded, run_name, clock, report, stop, replace=replace))
+        results.append(
+            train_cell(plan, step_s, encoded, run_name, clock, report, stop, replace=replace)
+        )
     return ComparisonResult.ranked(prefix, results, request.cells[len(results) :])
 
 

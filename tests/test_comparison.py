@@ -1,5 +1,6 @@
 """Comparisons of cells: what is equal, what is shown, and what becomes of a run that fails."""
 
+import io
 import json
 import re
 import signal
@@ -10,13 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from charrnn.cli.comparison_table import print_result
+from charrnn.comparison.curves import CurvePoint, LearningCurve
 from charrnn.comparison.request import ComparisonRequest, nearest_hidden_size
+from charrnn.comparison.result import CellResult, ComparisonResult
+from charrnn.comparison.slowdown import StepTimes
+from charrnn.corpus.split_config import SplitConfig
+from charrnn.corpus.text_config import TextConfig
 from charrnn.errors import UsageError
 from charrnn.files.run_folder import RunFolder
 from charrnn.model import checkpoint
 from charrnn.model.cells import CELLS, CellName
 from charrnn.model.config import ModelConfig
+from charrnn.plan.config import RunConfig, StepConfig
+from charrnn.plan.optimizers import OptimizerConfig
+from charrnn.plan.plan import CorpusPlan, Plan
 from charrnn.plan.request import TrainingRequest
 from tests.conftest import Run
 
@@ -56,6 +67,61 @@ def test_what_cannot_be_compared_is_refused() -> None:
         UsageError, match="--parameters 100: lstm with 1 units has 4,558 parameters"
     ):
         ComparisonRequest(("lstm",), shared, 100).cell_request("lstm", 65)
+
+
+def slowed_result(cell: CellName, nats: float, slowdown: float, plan: Plan) -> CellResult:
+    """A run that made its steps in so many times 10 ms, and 20 evaluations until `nats`."""
+    count = round(2000 / slowdown)
+    points = tuple(
+        CurvePoint(count * n // 20, count * n, 1.0 * n, nats + 1 / n) for n in range(1, 21)
+    )
+    curve = LearningCurve(
+        cell, points, nats, step_s=0.01, step_times=StepTimes(0.01 * slowdown, 0.01)
+    )
+    model = replace(plan.model, cell=cell)
+    return CellResult(cell, f"c-{cell}", replace(plan, model=model), curve, "finished", 0.0095)
+
+
+def test_a_cell_that_was_slowed_is_marked_and_with_a_budget_not_ranked() -> None:
+    plan = Plan(
+        corpus=CorpusPlan("text", ("text",), ("/text",), TextConfig(), "0", 999, SplitConfig()),
+        model=ModelConfig(vocab_size=11),
+        optimizer=OptimizerConfig(),
+        step=StepConfig(batch_size=4, seq_len=5),
+        run=RunConfig(steps=100, eval_every=10, eval_chars=5, report_every=2),
+        final_chars=9,
+        budget_s=60.0,
+        final_s=0.0,
+    )
+
+    def compared(plan: Plan) -> tuple[ComparisonResult, list[str]]:
+        results = [
+            slowed_result("rnn", 2.0, 1.05, plan),
+            slowed_result("gru", 1.5, 1.6, plan),
+            slowed_result("lstm", 1.8, 1.1, plan),
+        ]
+        comparison = ComparisonResult.ranked("c", results, ())
+        file = io.StringIO()
+        print_result(Console(file=file, width=100), comparison)
+        return comparison, file.getvalue().splitlines()
+
+    comparison, lines = compared(plan)
+    assert [result.cell for result in comparison.results] == ["lstm", "rnn", "gru"]
+    assert [line.split()[0] for line in lines[2:5]] == ["lstm", "rnn", "gru*"]
+    assert lines[4].split()[-1] == "-"  # at equal seconds
+    assert "* slowed by something else on this machine: gru 1.7 times" in lines
+    assert "  so they are not ranked; compare again when nothing else runs" in lines
+    assert comparison.equal_characters == 20 * round(2000 / 1.1)  # what the slowed cell lacks
+    narrow = io.StringIO()
+    print_result(Console(file=narrow, width=48, force_terminal=True, color_system=None), comparison)
+    rows = narrow.getvalue().splitlines()[2:6]
+    assert rows[0].split() == ["cell", "chars", "seconds", "bits", "at", "36k", "at", "20s"]
+    assert rows[1].split() == ["lstm", "36k", "20.0", "2.597", "2.669", "2.669"]
+    # with a number of steps a slowed cell has learned as much as the others
+    comparison, lines = compared(replace(plan, budget_s=None))
+    assert [result.cell for result in comparison.results] == ["gru", "lstm", "rnn"]
+    assert "* slowed by something else on this machine: gru 1.7 times" in lines
+    assert "  they learned as much as the others, and only took longer" in lines
 
 
 def test_a_comparison_gives_a_table_a_picture_and_ordinary_runs(cli: Run, text_file: Path) -> None:

@@ -98,7 +98,8 @@ def compare(
 
     All have about the same number of parameters, the same split, seed, engine
     and precision (fp32). Each is an ordinary run that can be sampled and resumed.
-    stdout gets a table; on a terminal, the learning curves too.
+    stdout gets a table; on a terminal, the learning curves too. A cell that was
+    slowed by something else on the machine is marked.
     """
     from charrnn import api
     from charrnn.cli.interrupts import exit_if_stopped, stoppable

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 PIPE_WIDTH = 200
 """Columns of a table that goes into a pipe or a file, where it is not folded."""
-MIN_WIDTH_FOR_GAPS = 100
-"""Columns of a terminal that has room for gaps of two columns in the table."""
+TITLES = ("cell", "hidden", "params", "ms/step", "chars", "seconds", "nats", "bits", "end")
+"""Headings of the table; those of the figures after equal characters and seconds come last."""
+LESS_IMPORTANT = ("hidden", "params", "ms/step", "nats", "end")
+"""Headings of the columns that a narrow terminal goes without."""
 
 
 def print_result(console: "Console", comparison: "ComparisonResult") -> None:
@@ -25,7 +27,7 @@ def print_result(console: "Console", comparison: "ComparisonResult") -> None:
     if not console.is_terminal:
         console.width = max(console.width, PIPE_WIDTH)
     console.print(heading(comparison), markup=False)
-    console.print(_table(comparison, gap=2 if console.width >= MIN_WIDTH_FOR_GAPS else 1))
+    console.print(_table(comparison, console.width))
     for line in _legend(comparison):
         console.print(line, markup=False)
     if console.is_terminal and comparison.curves:
@@ -33,28 +35,28 @@ def print_result(console: "Console", comparison: "ComparisonResult") -> None:
         print_curves(console, labelled_curves(comparison))
 
 
-def _table(comparison: "ComparisonResult", gap: int) -> "Table":
-    """A row of figures for each cell, the best first, with `gap` columns between two figures."""
+def _table(comparison: "ComparisonResult", width: int) -> "Table":
+    """A row of figures for each cell, as they are ranked, in at most so many columns of a terminal.
+
+    Where there is no room for all figures, the less important ones are left out.
+    """
     from rich.table import Table
 
     characters, seconds = comparison.equal_characters, comparison.equal_seconds
+    at_characters = "at ?" if characters is None else f"at {format_count(characters)}"
+    at_seconds = "at ?" if seconds is None else f"at {seconds:.3g}s"
+    titles = [*TITLES, at_characters, at_seconds]
+    rows = [titles, *(_row(result, comparison) for result in comparison.results)]
+    columns = list(zip(*rows, strict=True))
+    for gap, left_out in ((2, ()), (1, ()), (1, LESS_IMPORTANT)):
+        shown = [column for column in columns if column[0] not in left_out]
+        if sum(gap + max(map(len, column)) for column in shown) - gap <= width:
+            break
     table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
-    table.add_column("cell", no_wrap=True)
-    for title in (
-        "hidden",
-        "params",
-        "ms/step",
-        "chars",
-        "seconds",
-        "nats",
-        "bits",
-        "end",
-        "at ?" if characters is None else f"at {format_count(characters)}",
-        "at ?" if seconds is None else f"at {seconds:.3g}s",
-    ):
-        table.add_column(title, justify="right", no_wrap=True)
-    for result in comparison.results:
-        table.add_row(*_row(result, comparison))
+    for title, *_ in shown:
+        table.add_column(title, justify="left" if title == "cell" else "right", no_wrap=True)
+    for row in list(zip(*shown, strict=True))[1:]:
+        table.add_row(*row)
     return table
 
 
@@ -66,7 +68,7 @@ def _row(result: "CellResult", comparison: "ComparisonResult") -> list[str]:
     best_nats = curve.best_nats
     about = "~" if curve.exact_nats is None else ""  # before an estimate
     return [
-        result.cell,
+        result.cell + ("*" if result.is_slowed else ""),
         str(model.hidden_size),
         format_count(result.num_parameters),
         "-" if curve.step_s is None else f"{1000 * curve.step_s:.2f}",
@@ -76,7 +78,7 @@ def _row(result: "CellResult", comparison: "ComparisonResult") -> list[str]:
         "-" if best_nats is None else f"{about}{_format_bits(best_nats)}",
         _format_bits(None if end is None else end.nats),
         _format_bits(None if characters is None else curve.at_characters(characters)),
-        _format_bits(None if seconds is None else curve.at_seconds(seconds)),
+        _format_bits(None if seconds is None or result.is_slowed else curve.at_seconds(seconds)),
     ]
 
 
@@ -107,6 +109,14 @@ def _legend(comparison: "ComparisonResult") -> list[str]:
         f"{plan.run.eval_chars:,}",
         "  of them, the same for all; interpolated between evaluations",
     ]
+    slowed = [result for result in comparison.results if result.is_slowed]
+    if slowed:
+        factors = ", ".join(f"{result.cell} {result.slowdown:.1f} times" for result in slowed)
+        lines.append(f"* slowed by something else on this machine: {factors}")
+        if plan.budget_s is None:
+            lines.append("  they learned as much as the others, and only took longer")
+        else:
+            lines.append("  so they are not ranked; compare again when nothing else runs")
     for result in comparison.results:
         lr_scale = result.curve.lr_scale
         if lr_scale < 1:
@@ -120,7 +130,9 @@ def labelled_curves(comparison: "ComparisonResult") -> "list[LearningCurve]":
     """The learning curves, the best cell's first, named after the cell and its parameters."""
     return [
         replace(
-            result.curve, name=f"{result.cell}, {format_count(result.num_parameters)} parameters"
+            result.curve,
+            name=f"{result.cell}, {format_count(result.num_parameters)} parameters"
+            + (", slowed" if result.is_slowed else ""),
         )
         for result in comparison.results
         if result.curve.points
@@ -157,6 +169,8 @@ def _cell_record(result: "CellResult", comparison: "ComparisonResult") -> dict[s
         "cell": result.cell,
         "run": result.run,
         "ended": result.ended,
+        "ranked": result.is_ranked,
+        "slowdown": result.slowdown,
         "error": result.error,
         "num_layers": model.num_layers,
         "hidden_size": model.hidden_size,

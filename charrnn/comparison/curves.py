@@ -9,6 +9,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from charrnn.comparison.slowdown import StepTimes, step_times
 from charrnn.files.run_folder import RunFolder
 from charrnn.plan.plan import Plan
 from charrnn.runs.events import EvalReport, RolledBack, StepReport
@@ -42,6 +43,8 @@ class LearningCurve:
     to the last; None until the run has finished."""
     step_s: float | None = None
     """Median time of a training step, in seconds; None before the first report."""
+    step_times: StepTimes | None = None
+    """What the steps took, disturbed and undisturbed; None where the run is too short to tell."""
     lr_scale: float = 1.0
     """Factor that the learning rate was left with by divergence; 1 if training never diverged."""
 
@@ -110,5 +113,6 @@ def read_learning_curve(folder: RunFolder, name: str) -> LearningCurve:
         ),
         exact_nats=next((report.val_nats for report in evaluations if report.carried), None),
         step_s=step_chars / statistics.median(speeds) if speeds else None,
+        step_times=step_times(reports, step_chars),
         lr_scale=rollbacks[-1] if rollbacks else 1.0,
     )

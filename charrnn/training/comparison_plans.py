@@ -25,7 +25,7 @@ from charrnn.training.choose_plan import make_plan
 from charrnn.training.timing import median_seconds
 
 TIMING_S = 0.2
-"""Seconds for timing the engines on one cell."""
+"""Seconds for timing one cell, on all engines together or on the one that was chosen."""
 
 
 def make_plans(
@@ -48,6 +48,18 @@ def make_plans(
         plan, notes = make_plan(cell_request, corpus, corpus_plan, elapsed=lambda: 0.0)
         plans.append(plan)
     return _with_equal_evaluations(plans, request.shared), notes
+
+
+def time_steps(plans: Sequence[Plan]) -> list[float]:
+    """Seconds that a training step of each plan takes, all measured in turn."""
+    steps = {}
+    for plan in plans:
+        text = made_up_text(plan.model.vocab_size, plan.step)
+        kinds = [(plan.step.engine, plan.step.precision)]
+        trainers = make_trainers(kinds, text, plan.model, plan.optimizer, plan.step)
+        steps[plan.model.cell] = trainers[kinds[0]].step
+    seconds = median_seconds(steps, TIMING_S * len(plans), rounds=1)
+    return [seconds[plan.model.cell] for plan in plans]
 
 
 def _with_equal_evaluations(plans: Sequence[Plan], shared: TrainingRequest) -> list[Plan]:

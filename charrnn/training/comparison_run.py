@@ -16,6 +16,7 @@ from charrnn.training.run import TrainingRun
 
 def train_cell(
     plan: Plan,
+    measured_step_s: float,
     corpus: EncodedCorpus,
     name: str,
     elapsed: Callable[[], float],
@@ -24,7 +25,10 @@ def train_cell(
     *,
     replace: bool,
 ) -> CellResult:
-    """Carry out one cell's plan in the run `name`; what goes wrong is part of the result."""
+    """Carry out one cell's plan in the run `name`; what goes wrong is part of the result.
+
+    `measured_step_s` is how many seconds a step took before the first of the runs.
+    """
     cell = plan.model.cell
     ended, error = "failed", None
     curve = LearningCurve(cell)
@@ -42,4 +46,4 @@ def train_cell(
     except (CharRNNError, MemoryError, RuntimeError) as failure:  # torch's are RuntimeErrors
         error = next(iter(str(failure).splitlines()), "") or type(failure).__name__
         on_event(Note(f"{cell} failed: {error}"))
-    return CellResult(cell, name, plan, curve, ended, error)
+    return CellResult(cell, name, plan, curve, ended, measured_step_s, error)
