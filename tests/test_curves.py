@@ -87,6 +87,25 @@ def test_a_learning_curve_is_what_the_metrics_say(tmp_path: Path) -> None:
     assert (curve.exact_nats, curve.best_nats) == (1.75, 1.75)
 
 
+def test_steps_that_took_longer_than_they_can_are_told_from_the_reports(tmp_path: Path) -> None:
+    """Reports of 10 steps; another program takes half of the CPU in the second half of the run."""
+    quick, slow = 2100.0, 1050.0  # 10 and 20 ms a step of 21 characters
+
+    def times(*speeds: float) -> Any:
+        lines = [step(10 * n, speed) for n, speed in enumerate(speeds, start=1)]
+        # The time of the report after an evaluation has that in it.
+        lines[3:3] = [evaluation(30, 2.5, 3.0)]
+        lines[4]["chars_per_s"] = 1.0
+        return read_learning_curve(run_folder(tmp_path, lines), "mine").step_times
+
+    found = times(*[quick] * 60, *[slow] * 60)
+    assert found.undisturbed_s == pytest.approx(0.01)
+    assert found.mean_s == pytest.approx(0.015, rel=0.02)
+    even = times(*[slow] * 60)
+    assert even.mean_s == pytest.approx(even.undisturbed_s)
+    assert times(*[quick] * 20, *[slow] * 5) is None  # too short to tell
+
+
 def test_a_run_that_has_only_begun_has_a_curve_too(tmp_path: Path) -> None:
     folder = run_folder(tmp_path, [evaluation(10, 2.5, 3.0), evaluation(20, 2.75, 4.0)])
     curve = read_learning_curve(folder, "mine")
@@ -143,6 +162,36 @@ def test_the_picture_has_every_point_of_every_curve_in_both_panels() -> None:
     assert [text.get_text() for text in legend.get_texts()] == ["first", "second"]
     looks = {(line.get_linestyle(), line.get_marker()) for line in by_seconds.get_lines()}
     assert len(looks) == 2  # they can be told apart without colour
+
+
+def test_a_picture_begins_where_the_curves_part() -> None:
+    def curve(name: str, *all_bits: float) -> LearningCurve:
+        points = [
+            CurvePoint(n, 10**n, 2.0 * n, value * BITS) for n, value in enumerate(all_bits, start=2)
+        ]
+        return LearningCurve(name, tuple(points))
+
+    curves = [curve("best", 5, 2.3, 2.0), curve("second", 5, 2.3, 2.1), curve("bag", 5, 4.6, 4.5)]
+    by_characters, by_seconds = picture.make_figure(curves, "title").axes
+    for panel in (by_characters, by_seconds):
+        low, high = panel.get_ylim()
+        assert low < 2.0
+        assert 2.3 < high < 2.5
+    assert 100 < by_characters.get_xlim()[0] < 1000
+    assert 4.0 < by_seconds.get_xlim()[0] < 6.0
+    legend = by_seconds.get_legend()
+    assert legend is not None
+    assert legend.get_texts()[2].get_text() == "bag, far above at 4.500"
+    # curves that end alike look alike
+    alike = [curve("one", 5, 2.0), curve("other", 5, 2.001)]
+    low, high = picture.make_figure(alike, "title").axes[0].get_ylim()
+    assert high - low > 0.25
+
+
+def test_a_curve_of_one_evaluation_makes_a_picture() -> None:
+    for number in (1, 2):
+        curves = [LearningCurve("one", (CurvePoint(1, 100, 2.0, 4.0),))] * number
+        assert len(picture.make_figure(curves, "title").axes) == 2
 
 
 def test_a_picture_is_a_file_of_its_kind(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_every_evaluation_is_at_its_place_on_both_axes() -> None:
     assert lines[0] == "validation bits per character"
     by_characters, rest = lines[1 : HEIGHT + 1], lines[HEIGHT + 1 :]
     by_seconds = rest[4 : 4 + HEIGHT]
-    for panel, columns in ((by_characters, (0, 30, 60)), (by_seconds, (15, 30, 60))):
+    for panel, columns in ((by_characters, (0, 30, 60)), (by_seconds, (0, 20, 60))):
         top, bottom = panel[0], panel[-1]
         assert [i - 6 for i, mark in enumerate(top) if mark == "●"] == [columns[0]]
         assert [i - 6 for i, mark in enumerate(bottom) if mark == "●"] == [*columns[1:]]
@@ -46,6 +46,21 @@ def test_every_evaluation_is_at_its_place_on_both_axes() -> None:
     assert rest[1].split()[0] == "1k"
     assert rest[2].strip() == "characters read in training"
     assert lines[-2:] == ["  ● best, 1k", "  ○ other, 2k"]
+
+
+def test_the_panels_begin_where_the_curves_part() -> None:
+    """All fall from 5 bits to 2.24 together; after that there is a tenth of a bit between them."""
+    fall = ((1_000, 1.0, 5.0), (10_000, 2.0, 2.24))
+    best = curve("best", *fall, (100_000, 3.0, 2.0))
+    second = curve("second", *fall, (100_000, 3.0, 2.1))
+    bag = curve("bag", (1_000, 1.0, 4.75), (100_000, 3.0, 4.5))
+    lines = drawn(best, second, bag, width=67)
+    panels = lines[1 : HEIGHT + 1], lines[HEIGHT + 5 : 2 * HEIGHT + 5]
+    for panel in panels:
+        marks = {mark: [i for i, line in enumerate(panel) if mark in line] for mark in "●○▲"}
+        assert marks == {"●": [6, 15], "○": [11], "▲": []}
+        assert panel[6].index("●") == 6  # the axis begins at 10k characters, 2 seconds
+    assert lines[-3:] == ["  ● best", "  ○ second", "  ▲ bag, far above at 4.500"]
 
 
 @pytest.mark.parametrize(("width", "panels"), [(30, 1), (80, 1), (101, 1), (102, 2), (250, 2)])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from charrnn.cli.arguments import format_count
 from charrnn.comparison.curves import CurvePoint, LearningCurve
+from charrnn.comparison.view import choose_view
 from charrnn.inference.scoring import bits
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ Line = list[tuple[float, float]]
 def print_curves(console: "Console", curves: Sequence[LearningCurve]) -> None:
     """Draw bits per character against characters and against seconds, side by side if they fit.
 
-    Each curve must have at least one evaluation.
+    Both begin where the curves part (comparison/view.py). Each curve must have at least one
+    evaluation.
     """
     from rich.table import Table
     from rich.text import Text
@@ -48,15 +50,16 @@ def print_curves(console: "Console", curves: Sequence[LearningCurve]) -> None:
     beside = console.width >= MIN_WIDTH_OF_TWO
     room = (console.width - 4) // 2 if beside else console.width
     width = max(MIN_WIDTH, min(MAX_WIDTH, room - MARGIN))
-    panels = [
-        _panel(
-            [_line(curve, lambda p: math.log10(p.characters)) for curve in curves],
-            width,
-            "characters read in training",
-            logarithmic=True,
-        ),
-        _panel([_line(curve, lambda p: p.seconds) for curve in curves], width, "seconds"),
-    ]
+    view = choose_view(curves)
+    y_axis = _Axis(view.highest, view.lowest, HEIGHT)
+    panels = []
+    for caption, logarithmic, position_of in (
+        ("characters read in training", True, lambda p: math.log10(p.characters)),
+        ("seconds", False, lambda p: p.seconds),
+    ):
+        x_axis = _Axis(*view.reach(curves, position_of), width)
+        lines = [_line(curve, position_of) for curve in curves]
+        panels.append(_panel(lines, x_axis, y_axis, caption, logarithmic=logarithmic))
     console.print("validation bits per character", style="bold")
     if beside:
         grid = Table.grid(padding=(0, 4))
@@ -66,7 +69,7 @@ def print_curves(console: "Console", curves: Sequence[LearningCurve]) -> None:
         for panel in panels:
             console.print(panel, no_wrap=True, crop=False)
     for number, curve in enumerate(curves):
-        console.print(Text.assemble("  ", (_mark(number), _style(number)), " ", curve.name))
+        console.print(Text.assemble("  ", (_mark(number), _style(number)), " ", view.label(curve)))
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,10 @@ class _Axis:
     last: float
     cells: int
 
+    def shows(self, number: float) -> bool:
+        """Whether a number is on the axis."""
+        return min(self.first, self.last) <= number <= max(self.first, self.last)
+
     def cell(self, number: float) -> int:
         """The row or column of a number, counted from 0."""
         return round((number - self.first) / ((self.last - self.first) or 1.0) * (self.cells - 1))
@@ -86,37 +93,39 @@ Canvas = list[list[tuple[str, str]]]
 """Rows of (character, style)."""
 
 
-def _panel(lines: Sequence[Line], width: int, caption: str, *, logarithmic: bool = False) -> "Text":
+def _panel(
+    lines: Sequence[Line], x_axis: _Axis, y_axis: _Axis, caption: str, *, logarithmic: bool
+) -> "Text":
     """A canvas with its axes. With `logarithmic`, x is the logarithm of what the axis shows."""
     from rich.text import Text
 
-    xs = [x for line in lines for x, _ in line]
-    ys = [y for line in lines for _, y in line]
-    x_axis = _Axis(min(xs) if logarithmic else 0.0, max(xs), width)
-    y_axis = _Axis(max(ys), min(ys), HEIGHT)
-    labels = {y_axis.cell(y): f"{y:.3g}" for y in _round_numbers(min(ys), max(ys), HEIGHT // 2)}
+    numbers = _round_numbers(y_axis.last, y_axis.first, HEIGHT // 2)
+    labels = {y_axis.cell(number): f"{number:.3g}" for number in numbers}
     panel = Text()
     for row, cells in enumerate(_draw(lines, x_axis, y_axis)):
         panel.append(f"{labels.get(row, ''):>{MARGIN - 2}} " + ("┤" if row in labels else "│"))
         for mark, style in cells:
             panel.append(mark, style)
         panel.append("\n")
-    panel.append(f"{'':{MARGIN - 1}}└{'─' * width}\n")
+    panel.append(f"{'':{MARGIN - 1}}└{'─' * x_axis.cells}\n")
     panel.append(_label_x_axis(x_axis, logarithmic=logarithmic))
-    panel.append(f"\n{'':{MARGIN}}{caption:^{width}}\n")
+    panel.append(f"\n{'':{MARGIN}}{caption:^{x_axis.cells}}\n")
     return panel
 
 
 def _draw(lines: Sequence[Line], x_axis: _Axis, y_axis: _Axis) -> Canvas:
-    """The lines on a canvas, evaluations above what is between them, the first line on top."""
+    """The lines on a canvas, evaluations above what is between them, the first line on top.
+
+    What is beyond the axes is left out.
+    """
     canvas: Canvas = [[(" ", "")] * x_axis.cells for _ in range(y_axis.cells)]
     numbered = list(reversed(list(enumerate(lines))))
-    for number, line in numbered:
-        for x, y in _between(line, x_axis):
-            canvas[y_axis.cell(y)][x_axis.cell(x)] = (BETWEEN, _style(number))
-    for number, line in numbered:
-        for x, y in line:
-            canvas[y_axis.cell(y)][x_axis.cell(x)] = (_mark(number), _style(number))
+    dots = [(number, BETWEEN, _between(line, x_axis)) for number, line in numbered]
+    marks = [(number, _mark(number), line) for number, line in numbered]
+    for number, character, points in (*dots, *marks):
+        for x, y in points:
+            if x_axis.shows(x) and y_axis.shows(y):
+                canvas[y_axis.cell(y)][x_axis.cell(x)] = (character, _style(number))
     return canvas
 
 

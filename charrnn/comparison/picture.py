@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from charrnn.comparison.curves import LearningCurve
+from charrnn.comparison.view import choose_view
 from charrnn.errors import CharRNNError, UsageError
 from charrnn.files.atomic import write_atomically
 from charrnn.inference.scoring import bits
@@ -24,6 +25,8 @@ SUFFIXES = (".png", ".svg")
 # there is no colour, the dashes and the markers tell the curves apart.
 COLORS = ("#000000", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 DASHES = ("-", "--", "-.", ":")
+MARGIN = 0.04
+"""Room around the curves, as a fraction of what is shown of them."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")
 
 
@@ -57,21 +60,33 @@ def write_picture(curves: Sequence[LearningCurve], title: str, path: Path) -> No
 
 
 def make_figure(curves: Sequence[LearningCurve], title: str) -> "Figure":
-    """Draw two panels: bits per character against characters read, and against seconds."""
+    """Draw two panels: bits per character against characters read, and against seconds.
+
+    Both begin where the curves part (view.py).
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 4.8), dpi=150, layout="constrained")
     by_characters, by_seconds = figure.subplots(1, 2, sharey=True)
+    view = choose_view(curves)
     for number, curve in enumerate(curves):
         values = [bits(point.nats) for point in curve.points]
+        label = view.label(curve)
         characters = [point.characters for point in curve.points]
         seconds = [point.seconds for point in curve.points]
-        _draw_curve(by_characters, number, curve.name, characters, values)
-        _draw_curve(by_seconds, number, curve.name, seconds, values)
+        _draw_curve(by_characters, number, label, characters, values)
+        _draw_curve(by_seconds, number, label, seconds, values)
     _label_characters(by_characters)
     by_characters.set_ylabel("validation bits per character")
     by_seconds.set_xlabel("seconds")
-    by_seconds.set_xlim(left=0)
+    height = view.highest - view.lowest
+    by_characters.set_ylim(view.lowest - MARGIN * height, view.highest + MARGIN * height)
+    first, last = view.reach(curves, lambda point: point.characters)
+    if first < last:
+        by_characters.set_xlim(first * (first / last) ** MARGIN, last * (last / first) ** MARGIN)
+    first, last = view.reach(curves, lambda point: point.seconds)
+    if first < last:
+        by_seconds.set_xlim(first - MARGIN * (last - first), last + MARGIN * (last - first))
     by_seconds.legend(frameon=False)
     for axes in (by_characters, by_seconds):
         axes.grid(which="major", color="#dddddd", linewidth=0.6)
