@@ -39,9 +39,9 @@ def parse_number(text: str | float) -> float:
         raise typer.BadParameter(f"{text!r} is not a number") from error
 
 
-def parse_duration(text: str) -> float:
+def parse_duration(text: str | float) -> float:
     """`90s`, `5m`, `2h`, `1d` or a number of seconds -> seconds. Raises BadParameter for others."""
-    digits, unit = _split_unit(text.lower())
+    digits, unit = _split_unit(str(text).lower())
     try:
         return float(digits) * DURATIONS[unit or "s"]
     except (KeyError, ValueError) as error:
