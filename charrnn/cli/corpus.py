@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from charrnn.cli.help import command, make_app
 from charrnn.cli.option_parameters import given, with_options
 from charrnn.cli.terminal import (
     Color,
@@ -27,13 +28,15 @@ if TYPE_CHECKING:
     from charrnn.corpus.statistics import Statistics
     from charrnn.plan.plan import Plan
 
-app = typer.Typer(
-    help="The classic corpora; what a text is made of; the cache of encoded texts.",
+app = make_app(
+    "The classic corpora; what a text is made of; the cache of encoded texts.",
+    "charrnn corpus list",
+    "charrnn corpus stats notes.txt",
     no_args_is_help=True,
 )
 
 
-@app.command("list")
+@command(app, "list", "charrnn corpus list", "charrnn corpus list --json")
 def list_corpora(as_json: JsonOption = False, color: ColorOption = Color.AUTO) -> None:
     """List the corpora that `charrnn train NAME` and `charrnn corpus get NAME` fetch."""
     from charrnn.corpus.catalogue import CATALOGUE
@@ -55,7 +58,12 @@ def list_corpora(as_json: JsonOption = False, color: ColorOption = Color.AUTO) -
     make_console(sys.stdout, color).print(table)
 
 
-@app.command("get")
+@command(
+    app,
+    "get",
+    "charrnn corpus get shakespeare",
+    "charrnn corpus get names --quiet",
+)
 def get(
     name: Annotated[str, typer.Argument(help="Name of a corpus in `charrnn corpus list`.")],
     quiet: QuietOption = False,
@@ -68,7 +76,12 @@ def get(
         print(api.fetch_corpus(name, report=report))
 
 
-@app.command("stats")
+@command(
+    app,
+    "stats",
+    "charrnn corpus stats notes.txt",
+    "charrnn corpus stats src/ --include '*.py'",
+)
 @with_options(TextConfig)
 def stats(
     corpus: CorpusArgument = None,
@@ -140,7 +153,7 @@ def _print_facts(console: "Console", rows: Sequence[tuple[str, str]]) -> None:
     console.print(grid)
 
 
-@app.command("cache")
+@command(app, "cache", "charrnn corpus cache", "charrnn corpus cache --clear")
 def cache(
     clear: Annotated[
         bool, typer.Option("--clear", help="Remove every text from the cache.")

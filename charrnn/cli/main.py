@@ -14,6 +14,7 @@ from charrnn.cli import corpus
 from charrnn.cli.bench import bench
 from charrnn.cli.compare import compare
 from charrnn.cli.evaluate import evaluate
+from charrnn.cli.help import command, make_app
 from charrnn.cli.info import info
 from charrnn.cli.list_runs import list_runs
 from charrnn.cli.quick_options import use_quick_converters
@@ -24,21 +25,58 @@ from charrnn.errors import CharRNNError
 INTERRUPTED = 130
 """Exit code of a command that Ctrl-C ended, as shells report it: 128 plus the signal's number."""
 
-app = typer.Typer(
+app = make_app(
+    "Learn the style of any text and write more of it, one character at a time.",
+    "charrnn train notes.txt --budget 5m",
+    "charrnn sample notes --prime 'Dear diary, '",
     name="charrnn",
-    help="Learn the style of any text and write more of it, one character at a time.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(train)
-app.command()(sample)
-app.command("eval")(evaluate)
-app.command()(info)
-app.command("list")(list_runs)
+command(
+    app,
+    "train",
+    "charrnn train notes/ journal.txt --budget 5m",
+    "charrnn train --resume notes --budget 5m",
+)(train)
+command(
+    app,
+    "sample",
+    "charrnn sample --prime 'Once upon a time'",
+    "charrnn sample notes -t 0.5 -n -1 | head",
+)(sample)
+command(
+    app,
+    "eval",
+    "charrnn eval notes",
+    "charrnn eval notes --corpus elsewhere/notes.txt",
+)(evaluate)
+command(
+    app,
+    "info",
+    "charrnn info",
+    "charrnn info notes --json",
+)(info)
+command(
+    app,
+    "list",
+    "charrnn list",
+    "charrnn list --json",
+)(list_runs)
 app.add_typer(corpus.app, name="corpus")
-app.command()(compare)
-app.command()(bench)
+command(
+    app,
+    "compare",
+    "charrnn compare notes.txt --cells gru,lstm",
+    "charrnn compare names --records line --steps 500",
+)(compare)
+command(
+    app,
+    "bench",
+    "charrnn bench",
+    "charrnn bench --cell gru --hidden-size 512",
+)(bench)
 
 
 def _print_version(wanted: bool) -> None:
