@@ -11,6 +11,9 @@ Importing this package imports neither torch nor numpy; what is used brings in w
 
 from typing import TYPE_CHECKING, Any
 
+__version__ = "0.1.0"
+"""Version of the installed distribution, charrnn-cli, whose build reads it here."""
+
 if TYPE_CHECKING:
     from charrnn.api import compare, evaluate, resume, train
     from charrnn.corpus.vocabulary import Vocabulary

@@ -22,6 +22,7 @@ LIGHT_ROOMS = [
     "errors",
     "options",
     "cpus",
+    "extras",
     "files",
     "corpus",
     "model",

@@ -21,6 +21,7 @@ from charrnn.comparison.slowdown import StepTimes
 from charrnn.corpus.split_config import SplitConfig
 from charrnn.corpus.text_config import TextConfig
 from charrnn.errors import UsageError
+from charrnn.extras import how_to_install
 from charrnn.files.run_folder import RunFolder
 from charrnn.model import checkpoint
 from charrnn.model.cells import CELLS, CellName
@@ -238,7 +239,8 @@ def test_a_cell_that_fails_does_not_lose_the_others(text_file: Path) -> None:
     assert re.match(
         r"charrnn: irnn failed: training diverged again \(loss [\w.+]+ after step ", failure
     )
-    assert missing == ("no picture: drawing needs one more package: pip install 'charrnn[plot]'")
+    way_out = how_to_install("matplotlib")
+    assert missing == f"no picture: drawing needs one more package: {way_out}"
     good, bad = json.loads(done.stdout)["cells"]
     assert (good["cell"], good["ended"], good["error"]) == ("rnn", "finished", None)
     assert good["val_nats"] > 0

@@ -157,7 +157,7 @@ def _write_picture(comparison: "ComparisonResult", path: Path | None, *, quiet: 
 
     if path is None and not picture.has_matplotlib():
         if not quiet:
-            print(f"no picture: {picture.NO_MATPLOTLIB}", file=sys.stderr)
+            print(f"no picture: {picture.how_to_get_matplotlib()}", file=sys.stderr)
         return
     path = path or CHECKPOINTS / f"{comparison.name}.png"
     picture.write_picture(labelled_curves(comparison), heading(comparison), path)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
+from charrnn import __version__
 from charrnn.cli import corpus
 from charrnn.cli.bench import bench
 from charrnn.cli.compare import compare
@@ -81,9 +82,7 @@ command(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
-        print(f"charrnn {version('charrnn')}")
+        print(f"charrnn {__version__}")
         raise typer.Exit
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from charrnn.comparison.curves import LearningCurve
 from charrnn.comparison.view import choose_view
 from charrnn.errors import CharRNNError, UsageError
+from charrnn.extras import how_to_install
 from charrnn.files.atomic import write_atomically
 from charrnn.inference.scoring import bits
 
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NO_MATPLOTLIB = "drawing needs one more package: pip install 'charrnn[plot]'"
-"""What a user without matplotlib is told."""
 SUFFIXES = (".png", ".svg")
 """Endings of the names that a picture can have; each names its format."""
 
@@ -35,6 +34,11 @@ def has_matplotlib() -> bool:
     return find_spec("matplotlib") is not None
 
 
+def how_to_get_matplotlib() -> str:
+    """What a user without matplotlib is told."""
+    return f"drawing needs one more package: {how_to_install('matplotlib')}"
+
+
 def check_picture_path(path: Path) -> None:
     """Refuse, before any work is done, a path that no picture can be written to.
 
@@ -46,7 +50,7 @@ def check_picture_path(path: Path) -> None:
     if not path.parent.is_dir():
         raise UsageError(f"--plot {str(path)!r}: there is no folder {str(path.parent)!r}")
     if not has_matplotlib():
-        raise CharRNNError(f"--plot {str(path)!r}: {NO_MATPLOTLIB}")
+        raise CharRNNError(f"--plot {str(path)!r}: {how_to_get_matplotlib()}")
 
 
 def write_picture(curves: Sequence[LearningCurve], title: str, path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import Any, BinaryIO, cast
 
 from charrnn.errors import CorpusError
+from charrnn.extras import how_to_install
 
 COMPRESSED = {".gz": "gzip", ".xz": "xz", ".zst": "zstd"}
 """Kinds of compression by the end of a file's name."""
@@ -59,6 +60,6 @@ def zstd_module(name: str) -> Any:
         return importlib.import_module(module)
     except ImportError as error:
         raise CorpusError(
-            f"{name!r}: reading .zst needs one more package: pip install 'charrnn[zst]', "
+            f"{name!r}: reading .zst needs one more package: {how_to_install('backports.zstd')}; "
             "or decompress it first: zstd -d"
         ) from error

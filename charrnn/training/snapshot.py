@@ -1,10 +1,10 @@
 """The model of a run as it stands between two steps: as a checkpoint, and a sample of its text."""
 
 from dataclasses import asdict
-from importlib.metadata import version
 
 import torch
 
+from charrnn import __version__
 from charrnn.corpus.vocabulary import Vocabulary
 from charrnn.inference.make_network import make_network
 from charrnn.inference.scoring import Score
@@ -50,7 +50,7 @@ def make_checkpoint(
             "loop": asdict(plan.run) | asdict(plan.step),
             "elapsed_s": round(elapsed_s, 3),
         },
-        versions={"charrnn": version("charrnn"), "torch": str(torch.__version__)},
+        versions={"charrnn": __version__, "torch": str(torch.__version__)},
     )
 
 
