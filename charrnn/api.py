@@ -68,7 +68,7 @@ def train(
     request, start = _with_starting_model(TrainingRequest(**options))
     _check_device(request.given.get("device"))
     if replace and name is None:
-        raise UsageError("--replace needs the --name of the run to write over")
+        raise UsageError("`replace` needs the `name` of the run to write over")
     found = run_text.find(corpus, report)
     run_name = found.stem if name is None else run_folder.check_name(name)
     if name is not None and not replace:
@@ -160,7 +160,7 @@ def compare(
     request = ComparisonRequest(tuple(cells), _on_equal_terms(options), parameters)
     _check_device(request.shared.given.get("device"))
     if replace and name is None:
-        raise UsageError("--replace needs the --name of the runs to write over")
+        raise UsageError("`replace` needs the `name` of the runs to write over")
     found = run_text.find(corpus, report)
     prefix = f"{found.stem}-compare" if name is None else run_folder.check_name(name)
     if not replace:
@@ -207,7 +207,7 @@ def evaluate(
     if corpus is None:
         folder = RunFolder(model.path.parent)
         if not folder.plan.is_file():
-            raise CorpusError(f"{str(model.path)!r} has no plan.json beside it: name the --corpus")
+            raise CorpusError(f"{str(model.path)!r} has no plan.json beside it: name the `corpus`")
         encoded = run_text.read_again(Plan.read(folder.plan).corpus, folder, report)
     else:
         splits = make_record(SplitConfig, asdict(record))
@@ -216,12 +216,12 @@ def evaluate(
     if encoded.sha256 != record.sha256:
         raise CorpusError(
             f"{_other_text(encoded, record.num_symbols, corpus)}; a model is judged on a part of "
-            "its own text that it did not learn from: name where that is now with --corpus, or "
+            "its own text that it did not learn from: say with `corpus` where that is now, or "
             "train on the new text"
         )
     part = encoded.checked_split(split)
     if len(part) < MIN_SPLIT:
-        raise UsageError(f"--split {split}: this model was trained without one (--test-frac 0)")
+        raise UsageError(f"`split` {split}: this model was trained without one (`test_frac` 0)")
     return scoring.evaluate(model.network("fp32"), part)
 
 
@@ -277,7 +277,7 @@ def _text_of_run(
         raise CorpusError(
             f"{_other_text(encoded, plan.corpus.num_symbols, corpus)}, which run {name!r} cannot "
             "go on with; to learn what is new in it, train on it with "
-            f"--init-from {shlex.quote(name)}"
+            f"`init_from` {shlex.quote(name)}"
         )
     if corpus is not None:
         moved = replace(text.plan(encoded, plan.corpus.text), name=plan.corpus.name)

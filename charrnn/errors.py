@@ -9,7 +9,8 @@
     ├── OutputError           a file or folder cannot be written
     └── RunError              a run exists already, is missing, or cannot be continued
 
-Every message is one line that names the offending value and the way out.
+Every message is one line that names the offending value and the way out. An option is called as
+in Python, in backticks: `seq_len`. The command line puts the option's flag in its place.
 """
 
 from collections.abc import Iterable

@@ -248,7 +248,7 @@ def inapplicable(config: type, values: Mapping[str, Any]) -> Iterator[tuple[Decl
         value = values.get(other)
         value = defaults.get(other) if value is None else value
         if value is None or (wanted is not None and value != wanted):
-            yield declared, flag(other) if wanted is None else f"{flag(other)} {wanted}"
+            yield declared, f"`{other}`" if wanted is None else f"`{other}` {wanted}"
 
 
 def _checked(declared: Declaration, value: Any) -> Any:
@@ -260,10 +260,10 @@ def _checked(declared: Declaration, value: Any) -> Any:
     within = declared.option.within
     if within is not None and value not in within:
         unit = " seconds" if declared.option.is_duration else ""
-        raise UsageError(f"{declared.flags[0]} {_shown(value)}: must be {within}{unit}")
+        raise UsageError(f"`{declared.name}` {_shown(value)}: must be {within}{unit}")
     if declared.choices and value not in declared.choices:
         words = ", ".join(declared.choices)
-        raise UsageError(f"{declared.flags[0]} {value}: choose one of {words}")
+        raise UsageError(f"`{declared.name}` {value}: choose one of {words}")
     if declared.option.check is not None:
         declared.option.check(value)
     return value

@@ -337,7 +337,7 @@ def test_a_model_writes_what_the_options_ask_for(text_file: Path) -> None:
     with pytest.raises(VocabularyError, match="no character 'Q'"):
         model.generate(prime="Q")
     assert len(list(model.generate(prime="Q", unknown="replace", length=2))) == 2
-    with pytest.raises(UsageError, match="--temp"):
+    with pytest.raises(UsageError, match="`temperature`"):
         model.generate(temperature=-1)
 
 
@@ -351,7 +351,7 @@ def test_byte_mode_learns_what_is_not_text(tmp_path: Path) -> None:
 
 def test_evaluation_needs_the_text_the_model_learned_from(text_file: Path, tmp_path: Path) -> None:
     model = charrnn.train(text_file, steps=2, **SMALL)
-    with pytest.raises(UsageError, match="--split test"):
+    with pytest.raises(UsageError, match="`split` test"):
         charrnn.evaluate(model, "test")
     moved = tmp_path / "moved.txt"
     text_file.rename(moved)

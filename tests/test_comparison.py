@@ -55,17 +55,17 @@ def test_no_other_hidden_size_comes_nearer_to_the_parameters(
 def test_what_cannot_be_compared_is_refused() -> None:
     shared = TrainingRequest()
     cases: tuple[tuple[tuple[str, ...], dict[str, Any], str], ...] = (
-        ((), {}, "--cells: name some of rnn, gru"),
+        ((), {}, "`cells`: name some of rnn, gru"),
         (("gru", "gru"), {}, "gru is there twice"),
         (("gru", "elman"), {}, "no cell 'elman'; there are rnn, gru"),
-        (("gru",), {"parameters": 0}, "--parameters 0"),
-        (("gru",), {"shared": TrainingRequest(cell="gru")}, "--cell, --preset and --init-from"),
+        (("gru",), {"parameters": 0}, "`parameters` 0"),
+        (("gru",), {"shared": TrainingRequest(cell="gru")}, "`cell`, `preset` and `init_from`"),
     )
     for cells, options, message in cases:
         with pytest.raises(UsageError, match=message):
             ComparisonRequest(cells, **{"shared": shared, **options})
     with pytest.raises(
-        UsageError, match="--parameters 100: lstm with 1 units has 4,558 parameters"
+        UsageError, match="`parameters` 100: lstm with 1 units has 4,558 parameters"
     ):
         ComparisonRequest(("lstm",), shared, 100).cell_request("lstm", 65)
 

@@ -46,5 +46,5 @@ def test_a_text_that_cannot_be_learned_from_is_refused(text: str, message: str) 
     ("val_frac", "test_frac"), [(0.0, 0.0), (-0.1, 0.0), (1.0, 0.0), (0.5, 0.5), (0.1, 1.5)]
 )
 def test_fractions_out_of_range_are_refused(val_frac: float, test_frac: float) -> None:
-    with pytest.raises(UsageError, match=r"--(val|test)-frac"):
+    with pytest.raises(UsageError, match=r"`(val|test)_frac`"):
         SplitConfig(val_frac, test_frac)

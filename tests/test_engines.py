@@ -182,7 +182,7 @@ def test_an_install_without_a_compiler_says_so_and_uses_torch(
 ) -> None:
     monkeypatch.setattr(native, "is_built", lambda: False)
     assert {engine for engine, _ in selection.candidates("cpu", "gru")} == {"torch"}
-    with pytest.raises(UsageError, match="--engine native: the native engine was not built"):
+    with pytest.raises(UsageError, match="`engine` native: the native engine was not built"):
         selection.make_engine("native", "fp32", 1)
 
 

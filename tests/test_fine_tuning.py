@@ -115,9 +115,9 @@ def test_options_that_do_not_fit_the_model_are_refused(text_file: Path) -> None:
     charrnn.train(text_file, steps=2, name="old", **SMALL, **SIZES)
     other: list[tuple[str, Any]] = [("cell", "gru"), ("hidden_size", 18), ("num_layers", 1)]
     for option, value in other:
-        with pytest.raises(UsageError, match=f"--{option.replace('_', '-')} {value}: the model"):
+        with pytest.raises(UsageError, match=f"`{option}` {value}: the model"):
             charrnn.train("other.txt", init_from="old", steps=2, **{option: value})
-    with pytest.raises(UsageError, match="that model reads characters: leave out --bytes"):
+    with pytest.raises(UsageError, match="that model reads characters: leave out `as_bytes`"):
         charrnn.train("other.txt", init_from="old", steps=2, as_bytes=True, **SMALL)
     with pytest.raises(CheckpointError, match="no model 'nobody'"):
         charrnn.train("other.txt", init_from="nobody", steps=2)

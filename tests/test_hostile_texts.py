@@ -130,7 +130,9 @@ CASES = [
         fails=False,
     ),
     Case("made up as it is read", lambda: None, ("/proc/self/status",), "Name:", fails=False),
-    Case("not UTF-8", write("a", b"x\ny\xff"), ("a",), "byte 0xff at offset 3 (line 2); --bytes"),
+    Case(
+        "not UTF-8", write("a", b"x\ny\xff"), ("a",), "byte 0xff at offset 3 (line 2); `as_bytes`"
+    ),
     Case(
         "not UTF-8 behind a border",
         write("a", b"\n" * CHUNK + b"\xff"),

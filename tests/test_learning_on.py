@@ -175,7 +175,7 @@ def test_a_text_that_has_changed_is_named_with_what_to_do(text_file: Path) -> No
     model = charrnn.train(text_file, name="my notes", steps=4, **OPTIONS)
     text_file.write_text(TEXT + "more\n")
     changed = f"it has {len(TEXT) + 5:,} characters, where the model learned from {len(TEXT):,}"
-    with pytest.raises(CorpusError, match=f"'animals' has changed: {changed}.*--init-from 'my no"):
+    with pytest.raises(CorpusError, match=f"'animals' has changed: {changed}.*`init_from` 'my no"):
         charrnn.resume("my notes", steps=3)
     with pytest.raises(CorpusError, match=f"'animals' has changed: {changed}"):
         charrnn.evaluate(model)

@@ -102,16 +102,16 @@ def test_in_byte_mode_an_expression_reads_the_bytes_of_utf_8() -> None:
         ({"match": "(" * 5000 + ")" * 5000}, "nested too deeply|too many"),
         ({"match": "a☃"}, "cannot spell it"),
         ({"match": "a", "forbid": "a"}, "cannot spell it"),
-        ({"match": "a{61}"}, "--length 60: --match needs at least 61 characters"),
+        ({"match": "a{61}"}, "`length` 60: `match` needs at least 61 characters"),
         ({"match": "(a{1000}){1000}"}, "too large"),
         ({"match": "[ab]*a[ab]{40}"}, "too large"),
-        ({"stop": ("☃",)}, "--stop '☃': the model does not know '☃'"),
-        ({"stop": ("ab",), "forbid": "b"}, "--stop 'ab': --forbid rules it out"),
-        ({"lines": 1, "forbid": "\n"}, "--lines: --forbid rules it out"),
+        ({"stop": ("☃",)}, "`stop` '☃': the model does not know '☃'"),
+        ({"stop": ("ab",), "forbid": "b"}, "`stop` 'ab': `forbid` rules it out"),
+        ({"lines": 1, "forbid": "\n"}, "`lines`: `forbid` rules it out"),
         ({"forbid": LOADED.vocabulary.characters}, "every character"),
-        ({"stop": ("",)}, "--stop ''"),
-        ({"lines": 0}, "--lines 0"),
-        ({"keep_stop": True}, "no --stop to keep"),
+        ({"stop": ("",)}, "`stop` ''"),
+        ({"lines": 0}, "`lines` 0"),
+        ({"keep_stop": True}, "no `stop` to keep"),
     ],
 )
 def test_limits_that_cannot_be_kept_are_refused_by_name(
@@ -124,9 +124,9 @@ def test_limits_that_cannot_be_kept_are_refused_by_name(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"match": "the end"}, "--match 'the end': the expression is too large"),
-        ({"lines": 30}, "--lines 30: too many to count"),
-        ({"stop": ("the end",)}, "--stop: the strings are too long"),
+        ({"match": "the end"}, "`match` 'the end': the expression is too large"),
+        ({"lines": 30}, "`lines` 30: too many to count"),
+        ({"stop": ("the end",)}, "`stop`: the strings are too long"),
     ],
 )
 def test_a_table_that_would_be_too_large_is_refused_by_the_option_that_made_it_so(

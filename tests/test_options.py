@@ -1,6 +1,8 @@
 """Options that are declared once: what is made of a declaration, and what is refused."""
 
+import ast
 import inspect
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -77,7 +79,7 @@ def test_a_range_knows_its_numbers_and_says_them(
 
 
 def test_a_value_out_of_range_is_named_with_its_range() -> None:
-    with pytest.raises(UsageError, match=r"^--litres 3\.5: must be above 0 and at most 3$"):
+    with pytest.raises(UsageError, match=r"^`litres` 3\.5: must be above 0 and at most 3$"):
         Kettle(litres=3.5)
 
 
@@ -137,17 +139,17 @@ def test_train_offers_every_option_that_is_declared(cli: Run) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"momentum": 0.5}, "--momentum has no meaning without --optimizer sgd"),
-        ({"alpha": 0.5, "optimizer": "sgd"}, "--alpha has no meaning without --optimizer rmsprop"),
-        ({"lr_decay_after": 3}, "--lr-decay-after has no meaning without --lr-decay"),
-        ({"engine": "reference", "precision": "bf16"}, "--engine reference has fp32 only"),
-        ({"engine": "native", "device": "cuda"}, "--engine native: it runs on the cpu"),
-        ({"reset_prob": 0.5, "records": "line"}, "--reset-prob has no meaning with --records"),
-        ({"weight_drop": 0.5, "cell": "bow"}, "--cell bow has no recurrent weights"),
-        ({"encoding": "auto"}, "--encoding auto"),
-        ({"save_every": "auto"}, "--save-every auto"),
-        ({"lr": 100.0}, "--lr 100: must be above 0 and below 100"),
-        ({"init_range": 100.0}, "--init-range 100: must be at least 0 and below 100"),
+        ({"momentum": 0.5}, "`momentum` has no meaning without `optimizer` sgd"),
+        ({"alpha": 0.5, "optimizer": "sgd"}, "`alpha` has no meaning without `optimizer` rmsprop"),
+        ({"lr_decay_after": 3}, "`lr_decay_after` has no meaning without `lr_decay`"),
+        ({"engine": "reference", "precision": "bf16"}, "`engine` reference has fp32 only"),
+        ({"engine": "native", "device": "cuda"}, "`engine` native: it runs on the cpu"),
+        ({"reset_prob": 0.5, "records": "line"}, "`reset_prob` has no meaning with `records`"),
+        ({"weight_drop": 0.5, "cell": "bow"}, "`cell` bow has no recurrent weights"),
+        ({"encoding": "auto"}, "`encoding` auto"),
+        ({"save_every": "auto"}, "`save_every` auto"),
+        ({"lr": 100.0}, "`lr` 100: must be above 0 and below 100"),
+        ({"init_range": 100.0}, "`init_range` 100: must be at least 0 and below 100"),
     ],
 )
 def test_an_option_is_honoured_or_refused_by_its_name(
@@ -208,3 +210,31 @@ def test_what_is_no_whole_number_is_refused(text: str) -> None:
 
 def test_a_flag_is_the_name_with_dashes() -> None:
     assert flag("seq_len") == "--seq-len"
+
+
+def test_the_command_line_calls_an_option_by_its_flag_and_python_by_its_name(cli: Run) -> None:
+    with pytest.raises(UsageError) as refused:
+        TrainingRequest(encoding="latin-1", as_bytes=True)
+    assert str(refused.value) == "`as_bytes` and `encoding` contradict each other: give one"
+    told = cli("train", "a.txt", "--encoding", "latin-1", "--bytes").stderr.decode()
+    assert told == "charrnn: --bytes and --encoding contradict each other: give one\n"
+
+
+def test_no_message_below_the_command_line_names_a_flag() -> None:
+    """Python callers get those messages, too; only what is quoted as a command has flags."""
+    package = ROOT / "charrnn"
+    flags = re.compile(r"(?<![\w-])--[a-z]")
+    for path in package.rglob("*.py"):
+        if path.relative_to(package).parts[0] not in ("cli", "training"):
+            assert not [text for text in error_texts(path) if flags.search(text)], path
+
+
+def error_texts(path: Path) -> list[str]:
+    """Every constant text that an error is made of, without what stands in backticks."""
+    return [
+        re.sub("`[^`]*`", "", part.value)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Error")
+        for part in ast.walk(node)
+        if isinstance(part, ast.Constant) and isinstance(part.value, str)
+    ]

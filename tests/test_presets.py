@@ -94,7 +94,7 @@ def test_the_learning_rate_does_not_depend_on_the_number_of_epochs() -> None:
 
 
 def test_an_unknown_preset_is_refused() -> None:
-    with pytest.raises(UsageError, match="--preset char-cnn: choose one of char-rnn, keras, kar"):
+    with pytest.raises(UsageError, match="`preset` char-cnn: choose one of char-rnn, keras, kar"):
         TrainingRequest(preset="char-cnn")  # type: ignore[arg-type]
 
 

@@ -344,16 +344,16 @@ def test_a_second_encoder_waits_and_says_so() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"encoding": "utf-9"}, "--encoding utf-9: no such text encoding"),
-        ({"encoding": "rot13"}, "--encoding rot13"),
-        ({"encoding": "zlib"}, "--encoding zlib"),
-        ({"encoding": ""}, "--encoding"),
-        ({"encoding": "a\0b"}, "--encoding"),
-        ({"normalize": "NFQ"}, "--normalize NFQ"),
-        ({"min_count": 0}, "--min-count 0"),
-        ({"as_bytes": True, "encoding": "latin-1"}, "--bytes and --encoding"),
-        ({"as_bytes": True, "normalize": "NFC"}, "--bytes and --normalize"),
-        ({"as_bytes": True, "min_count": 2}, "--bytes and --min-count"),
+        ({"encoding": "utf-9"}, "`encoding` utf-9: no such text encoding"),
+        ({"encoding": "rot13"}, "`encoding` rot13"),
+        ({"encoding": "zlib"}, "`encoding` zlib"),
+        ({"encoding": ""}, "`encoding`"),
+        ({"encoding": "a\0b"}, "`encoding`"),
+        ({"normalize": "NFQ"}, "`normalize` NFQ"),
+        ({"min_count": 0}, "`min_count` 0"),
+        ({"as_bytes": True, "encoding": "latin-1"}, "`as_bytes` and `encoding`"),
+        ({"as_bytes": True, "normalize": "NFC"}, "`as_bytes` and `normalize`"),
+        ({"as_bytes": True, "min_count": 2}, "`as_bytes` and `min_count`"),
     ],
 )
 def test_options_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:

@@ -88,9 +88,9 @@ def test_any_text_falls_into_its_lines(found: list[str], ended: bool) -> None:
 
 def test_a_single_line_cannot_be_split() -> None:
     for text in ("abc" * 50, "abc" * 50 + "\n"):
-        with pytest.raises(CorpusError, match="--records line: the text is a single line"):
+        with pytest.raises(CorpusError, match="`records` line: the text is a single line"):
             corpus_of(text)
-    with pytest.raises(UsageError, match="--records page"):
+    with pytest.raises(UsageError, match="`records` page"):
         SplitConfig(records="page")  # type: ignore[arg-type]
 
 

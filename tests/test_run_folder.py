@@ -31,7 +31,7 @@ def test_a_name_that_was_not_asked_for_gets_a_number() -> None:
 def test_an_explicit_name_that_exists_is_refused_with_the_ways_out() -> None:
     make_model("tale")
     with pytest.raises(
-        RunError, match=r"'tale' exists; continue it with --resume tale, .*--replace"
+        RunError, match=r"'tale' exists; continue it with `resume` tale, .*`replace`"
     ):
         run_folder.create("tale", explicit=True, replace=False)
 
@@ -60,7 +60,7 @@ def test_a_run_is_held_by_one_and_let_go_of(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", ".hidden", "/tmp"])
 def test_a_name_must_be_plain(name: str) -> None:
-    with pytest.raises(UsageError, match="--name"):
+    with pytest.raises(UsageError, match="`name`"):
         run_folder.check_name(name)
 
 

@@ -390,24 +390,24 @@ def test_an_automaton_whose_tables_do_not_fit_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "value"),
+    "options",
     [
-        ("temp", {"temperature": -0.1}),
-        ("temp", {"temperature": math.nan}),
-        ("temp", {"temperature": math.inf}),
-        ("length", {"length": -2}),
-        ("top-k", {"top_k": -1}),
-        ("top-p", {"top_p": 0.0}),
-        ("top-p", {"top_p": 1.1}),
-        ("top-p", {"top_p": math.nan}),
-        ("min-p", {"min_p": -0.1}),
-        ("min-p", {"min_p": 1.1}),
-        ("samples", {"samples": 0}),
-        ("samples", {"samples": 2, "length": -1}),
-        ("seed", {"seed": -1}),
-        ("seed", {"seed": 2**64}),
+        {"temperature": -0.1},
+        {"temperature": math.nan},
+        {"temperature": math.inf},
+        {"length": -2},
+        {"top_k": -1},
+        {"top_p": 0.0},
+        {"top_p": 1.1},
+        {"top_p": math.nan},
+        {"min_p": -0.1},
+        {"min_p": 1.1},
+        {"samples": 0},
+        {"samples": 2, "length": -1},
+        {"seed": -1},
+        {"seed": 2**64},
     ],
 )
-def test_values_out_of_range_are_refused(option: str, value: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match=f"--{option} "):
-        SamplingConfig(**{"seed": 0, **value})
+def test_values_out_of_range_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=f"`{next(iter(options))}` "):
+        SamplingConfig(**{"seed": 0, **options})

@@ -240,5 +240,5 @@ def test_saves_come_by_time_or_by_steps(text: str, interval: tuple[float, int | 
 
 @pytest.mark.parametrize("text", ["", "0", "0s", "-5", "1.5", "5 minutes", "1e3", "nan", "5M"])
 def test_an_interval_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="--save-every"):
+    with pytest.raises(UsageError, match="`save_every`"):
         RunConfig(1, 1, 1, 1, save_every=text)

@@ -58,7 +58,7 @@ def test_patterns_pick_files_by_name_or_path(
 
 
 def test_a_pattern_that_picks_nothing_is_an_error(notes: Path) -> None:
-    with pytest.raises(CorpusError, match=r"no file there matches --include '\*\.py'"):
+    with pytest.raises(CorpusError, match=r"no file there matches `include` '\*\.py'"):
         names_in("notes", include=["*.py"])
 
 

@@ -105,9 +105,9 @@ def test_streams_are_scored_side_by_side_with_the_state_carried_and_in_windows()
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"records": "line"}, "--split streams: records have no streams"),
-        ({"num_streams": None}, "--split streams: needs to know"),
-        ({"split": "heads"}, "--split heads: choose one of tail, streams"),
+        ({"records": "line"}, "`split` streams: records have no streams"),
+        ({"num_streams": None}, "`split` streams: needs to know"),
+        ({"split": "heads"}, "`split` heads: choose one of tail, streams"),
     ],
 )
 def test_what_streams_cannot_be_is_refused(changes: dict[str, Any], message: str) -> None:
@@ -116,7 +116,7 @@ def test_what_streams_cannot_be_is_refused(changes: dict[str, Any], message: str
 
 
 def test_a_text_too_short_for_its_streams_is_refused_with_the_way_out() -> None:
-    with pytest.raises(CorpusError, match=r"0 are left for train.*lower --batch-size or --seq-len"):
+    with pytest.raises(CorpusError, match=r"0 are left for train.*lower `batch_size` or `seq_len`"):
         corpus(ALPHABET[:11])
 
 

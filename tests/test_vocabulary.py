@@ -55,7 +55,7 @@ def test_one_hot_vectors_are_real_and_the_unknown_one_is_empty() -> None:
 
 def test_unknown_characters_are_an_error_unless_asked_otherwise() -> None:
     vocabulary = Vocabulary("abc")
-    with pytest.raises(VocabularyError, match=r"no character 'é' .*\(3 characters\); --unknown"):
+    with pytest.raises(VocabularyError, match=r"no character 'é' .*\(3 characters\); `unknown`"):
         vocabulary.encode("abé")
     with pytest.raises(VocabularyError, match="no character '!'"):
         vocabulary.encode("a!")

@@ -15,6 +15,7 @@ from charrnn.cli import corpus
 from charrnn.cli.bench import bench
 from charrnn.cli.compare import compare
 from charrnn.cli.evaluate import evaluate
+from charrnn.cli.flags import with_flags
 from charrnn.cli.help import command, make_app
 from charrnn.cli.info import info
 from charrnn.cli.list_runs import list_runs
@@ -149,7 +150,7 @@ def _run(started: float) -> "int | str | None":
 def _fail(message: str, code: int) -> int:
     """Print an error on one line, in which a file's own words cannot steer the terminal."""
     if message:
-        line = " ".join(message.split())
+        line = " ".join(with_flags(message).split())
         print("charrnn:", "".join(c if c.isprintable() else "?" for c in line), file=sys.stderr)
     return code
 

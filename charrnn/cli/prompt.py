@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from typer.exceptions import TyperException
 
 from charrnn.cli.arguments import parse_number, parse_size, parse_text
+from charrnn.cli.flags import with_flags
 from charrnn.cli.terminal import Output
 from charrnn.errors import CharRNNError
 
@@ -160,7 +161,7 @@ class Prompt:
 
 def _line_of(error: CharRNNError | TyperException) -> str:
     """What an error says, without Typer's usage lines."""
-    return error.format_message() if isinstance(error, TyperException) else str(error)
+    return error.format_message() if isinstance(error, TyperException) else with_flags(str(error))
 
 
 def _print_message(message: str) -> None:

@@ -46,11 +46,11 @@ def check_picture_path(path: Path) -> None:
     if matplotlib is not installed.
     """
     if path.suffix not in SUFFIXES:
-        raise UsageError(f"--plot {str(path)!r}: the name must end in {' or '.join(SUFFIXES)}")
+        raise UsageError(f"`plot` {str(path)!r}: the name must end in {' or '.join(SUFFIXES)}")
     if not path.parent.is_dir():
-        raise UsageError(f"--plot {str(path)!r}: there is no folder {str(path.parent)!r}")
+        raise UsageError(f"`plot` {str(path)!r}: there is no folder {str(path.parent)!r}")
     if not has_matplotlib():
-        raise CharRNNError(f"--plot {str(path)!r}: {how_to_get_matplotlib()}")
+        raise CharRNNError(f"`plot` {str(path)!r}: {how_to_get_matplotlib()}")
 
 
 def write_picture(curves: Sequence[LearningCurve], title: str, path: Path) -> None:

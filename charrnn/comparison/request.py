@@ -35,22 +35,22 @@ class ComparisonRequest:
 
     def __post_init__(self) -> None:
         if not self.cells:
-            raise UsageError(f"--cells: name some of {', '.join(CELLS)}")
+            raise UsageError(f"`cells`: name some of {', '.join(CELLS)}")
         for cell in self.cells:
             if cell not in CELLS:
-                raise UsageError(f"--cells: no cell {cell!r}; there are {', '.join(CELLS)}")
+                raise UsageError(f"`cells`: no cell {cell!r}; there are {', '.join(CELLS)}")
             if self.cells.count(cell) > 1:
-                raise UsageError(f"--cells: {cell} is there twice")
+                raise UsageError(f"`cells`: {cell} is there twice")
             self.shared.with_options(cell=cell)  # raises where what was asked for cannot run it
         if self.shared.given.keys() & set(NOT_OF_COMPARISONS):
             raise UsageError(
-                "--cell, --preset and --init-from have no meaning in a comparison, which takes "
-                "--cells and draws the weights of each: leave them out"
+                "`cell`, `preset` and `init_from` have no meaning in a comparison, which takes "
+                "`cells` and draws the weights of each: leave them out"
             )
         if self.parameters is not None and "hidden_size" in self.shared.given:
-            raise UsageError("--parameters and --hidden-size both say how large: give one")
+            raise UsageError("`parameters` and `hidden_size` both say how large: give one")
         if self.parameters is not None and self.parameters < 1:
-            raise UsageError(f"--parameters {self.parameters}: must be 1 or more")
+            raise UsageError(f"`parameters` {self.parameters}: must be 1 or more")
 
     def cell_request(self, cell: str, vocab_size: int) -> TrainingRequest:
         """What is asked of the run of one cell, on a text with `vocab_size` distinct characters.
@@ -79,7 +79,7 @@ def nearest_hidden_size(model: ModelConfig, parameters: int) -> int:
     nearest = min((max(1, larger - 1), larger), key=lambda size: abs(count(size) - parameters))
     if not parameters / 2 <= count(nearest) <= 2 * parameters:
         raise UsageError(
-            f"--parameters {parameters}: {model.cell} with {nearest} units has {count(nearest):,} "
+            f"`parameters` {parameters}: {model.cell} with {nearest} units has {count(nearest):,} "
             f"parameters for a text of {model.vocab_size} distinct characters; give another number"
         )
     return nearest

@@ -74,7 +74,7 @@ class EncodedCorpus:
         if splits.split == "tail":
             return ""
         sizes = f"{splits.num_streams} streams of {splits.stream_unit} characters or more"
-        return f": --split streams makes {sizes}; lower --batch-size or --seq-len"
+        return f": `split` streams makes {sizes}; lower `batch_size` or `seq_len`"
 
     @property
     def record_end(self) -> int | None:

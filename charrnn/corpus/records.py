@@ -163,6 +163,6 @@ def shuffled_records(ids: Ids, vocabulary: Vocabulary) -> Records:
     if bounds[-1] != len(ids):
         bounds = np.append(bounds, len(ids))
     if len(bounds) < 3:
-        raise CorpusError("--records line: the text is a single line; there is nothing to split")
+        raise CorpusError("`records` line: the text is a single line; there is nothing to split")
     order = np.random.Generator(np.random.Philox(SHUFFLE_SEED)).permutation(len(bounds) - 1)
     return Records(ids, newline, bounds[:-1][order], np.diff(bounds)[order])

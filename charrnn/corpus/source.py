@@ -203,7 +203,7 @@ def _list_folder(
             passed_over.append(entry.path)
     if len(files) == before:
         wanted = " or ".join(map(repr, include))
-        reason = f"no file there matches --include {wanted}" if include else "it holds no file"
+        reason = f"no file there matches `include` {wanted}" if include else "it holds no file"
         raise CorpusError(f"no text in the folder {str(folder)!r}: {reason}")
 
 

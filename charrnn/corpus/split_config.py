@@ -55,19 +55,20 @@ class SplitConfig:
         check_options(self)
         if self.val_frac == 0.0:
             raise UsageError(
-                "--val-frac 0: the best model is chosen by validation; give it some text"
+                "`val_frac` 0: the best model is chosen by validation; give it some text"
             )
         if self.val_frac + self.test_frac >= 1.0:
             total = self.val_frac + self.test_frac
             raise UsageError(
-                f"--val-frac and --test-frac add up to {total:g}: leave text to train on"
+                f"`val_frac` and `test_frac` add up to {total:g}: leave text to train on"
             )
         if self.split == "streams" and self.records is not None:
             raise UsageError(
-                "--split streams: records have no streams; leave out --records, or add --split tail"
+                "`split` streams: records have no streams; leave out `records`, or ask for "
+                "`split` tail"
             )
         if self.split == "streams" and min(self.num_streams or 0, self.stream_unit or 0) < 1:
-            raise UsageError("--split streams: needs to know the sizes of the batch and the window")
+            raise UsageError("`split` streams: needs to know the sizes of the batch and the window")
 
     def counts(self, total: int) -> tuple[int, int, int]:
         """How `total` things are shared out: (train, validation, test).

@@ -156,8 +156,8 @@ def _chunk(file: TextFile, text: str) -> Chunk:
         return Chunk(text.encode(), None if text.isascii() else text)
     except UnicodeEncodeError as error:
         raise NotTextError(
-            f"{file.name} holds half a character, {text[error.start]!r}: --bytes learns from any "
-            "bytes"
+            f"{file.name} holds half a character, {text[error.start]!r}: `as_bytes` learns from "
+            "any bytes"
         ) from error
 
 
@@ -165,12 +165,14 @@ def _not_text(file: TextFile, encoding: str, end: int, error: UnicodeError) -> N
     """The error that names the place of the bad byte; the decoder had been given `end` bytes."""
     shown = "UTF-8" if encoding == "utf-8" else encoding
     if not isinstance(error, UnicodeDecodeError):
-        return NotTextError(f"{file.name} is not {shown}: {error}; --bytes learns from any bytes")
+        return NotTextError(
+            f"{file.name} is not {shown}: {error}; `as_bytes` learns from any bytes"
+        )
     offset = end - len(error.object) + error.start
     return NotTextError(
         f"{file.name} is not {shown}: byte 0x{error.object[error.start]:02x} at offset {offset} "
-        f"(line {_line_of(file, encoding, offset)}); --bytes learns from any bytes, "
-        "--encoding reads another encoding"
+        f"(line {_line_of(file, encoding, offset)}); `as_bytes` learns from any bytes, "
+        "`encoding` reads another encoding"
     )
 
 

@@ -17,7 +17,7 @@ def _known_encoding(name: str) -> str:
         codecs.getincrementaldecoder(name)
     except (LookupError, ValueError, UnicodeError) as error:
         raise UsageError(
-            f"--encoding {name}: no such text encoding; for example utf-8, latin-1, utf-16, cp1252"
+            f"`encoding` {name}: no such text encoding; for example utf-8, latin-1, utf-16, cp1252"
         ) from error
     return codecs.lookup(name).name
 
@@ -65,10 +65,10 @@ class TextConfig:
         check_options(self)
         object.__setattr__(self, "encoding", _known_encoding(self.encoding))
         if self.as_bytes:
-            for option, given in (
-                ("--encoding", self.encoding != "utf-8"),
-                ("--normalize", self.normalize is not None),
-                ("--min-count", self.min_count != 1),
+            for other, given in (
+                ("encoding", self.encoding != "utf-8"),
+                ("normalize", self.normalize is not None),
+                ("min_count", self.min_count != 1),
             ):
                 if given:
-                    raise UsageError(f"--bytes and {option} contradict each other: give one")
+                    raise UsageError(f"`as_bytes` and `{other}` contradict each other: give one")

@@ -122,7 +122,7 @@ class Vocabulary:
         unit = "bytes" if self.is_bytes else "characters"
         return (
             f"no {shown} in this model's vocabulary ({len(self)} {unit}); "
-            "--unknown skip|replace lets it pass"
+            "`unknown` skip|replace lets it pass"
         )
 
     def decode(self, ids: Iterable[int] | Ids) -> str:

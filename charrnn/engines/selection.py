@@ -27,7 +27,7 @@ def check_device(device: str) -> None:
     """Raise UsageError if torch cannot train on `device` here."""
     if device == "cuda" and not torch.cuda.is_available():
         reason = "this torch was built without CUDA" if torch.version.cuda is None else "no GPU"
-        raise UsageError(f"--device cuda: torch finds none here ({reason}); leave it out")
+        raise UsageError(f"`device` cuda: torch finds none here ({reason}); leave it out")
 
 
 def candidates(device: str, cell: CellName) -> list[Kind]:
@@ -82,7 +82,7 @@ def make_engine(name: EngineName, precision: Precision, threads: int) -> Engine:
     if name == "torch":
         return TorchEngine(precision)
     if not native.is_built():
-        raise UsageError(f"--engine native: {MISSING}")
+        raise UsageError(f"`engine` native: {MISSING}")
     from charrnn.engines.native_kernels import NativeEngine
 
     return NativeEngine(precision, threads)

@@ -108,7 +108,7 @@ class RunFolder:
 def check_name(name: str) -> str:
     """Return `name` if it can name a run; raise UsageError otherwise."""
     if not name or name.startswith(".") or Path(name).name != name:
-        raise UsageError(f"--name {name!r}: use a plain name, without slashes or a leading dot")
+        raise UsageError(f"`name` {name!r}: use a plain name, without slashes or a leading dot")
     return name
 
 
@@ -116,8 +116,8 @@ def check_free(name: str) -> None:
     """Raise RunError if a run called `name` exists."""
     if (CHECKPOINTS / name).exists():
         raise RunError(
-            f"a run named {name!r} exists; continue it with --resume {name}, "
-            "write over it with --replace, or choose another --name"
+            f"a run named {name!r} exists; continue it with `resume` {name}, "
+            "write over it with `replace`, or choose another `name`"
         )
 
 
@@ -142,7 +142,7 @@ def create(name: str, *, explicit: bool, replace: bool) -> RunFolder:
             message = f"cannot make the folder {str(folder.path)!r}: {error.strerror or error}"
             raise OutputError(message) from error
         return folder
-    raise RunError(f"too many runs named {name!r}; choose another --name")
+    raise RunError(f"too many runs named {name!r}; choose another `name`")
 
 
 def free_prefix(prefix: str, members: Sequence[str], *, explicit: bool) -> str:
@@ -158,10 +158,10 @@ def free_prefix(prefix: str, members: Sequence[str], *, explicit: bool) -> str:
             return name
         if explicit:
             raise RunError(
-                f"a run named {taken[0]!r} exists; write over it with --replace, "
-                "or choose another --name"
+                f"a run named {taken[0]!r} exists; write over it with `replace`, "
+                "or choose another `name`"
             )
-    raise RunError(f"too many runs named {prefix!r}; choose another --name")
+    raise RunError(f"too many runs named {prefix!r}; choose another `name`")
 
 
 def find_run(name: str) -> RunFolder:

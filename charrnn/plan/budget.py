@@ -104,9 +104,9 @@ def steps_in_time(
     while seconds_for_steps(enough_s, elapsed_s, validation, speeds) < least * speeds.step_s:
         enough_s *= 1.02
     raise UsageError(
-        f"--budget {_in_words(budget_s)} is too short: {least} training steps of this model and an "
-        f"evaluation take longer on this machine; give --budget {_in_words(MARGIN * enough_s)}, or "
-        "a smaller model, --batch-size or --seq-len"
+        f"`budget` {_in_words(budget_s)} is too short: {least} training steps of this model and an "
+        f"evaluation take longer on this machine; give `budget` {_in_words(MARGIN * enough_s)}, or "
+        "a smaller model, `batch_size` or `seq_len`"
     )
 
 

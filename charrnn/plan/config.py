@@ -102,7 +102,7 @@ class SaveInterval(NamedTuple):
         number, unit = (float(found[1]), found[2]) if found else (0.0, "")
         if number == 0 or not (unit or number.is_integer()):
             raise UsageError(
-                f"--save-every {text}: must be a time such as 30s or 5m, or a whole number of "
+                f"`save_every` {text}: must be a time such as 30s or 5m, or a whole number of "
                 "steps such as 500"
             )
         return cls(number * DURATIONS[unit], None) if unit else cls(0.0, int(number))

@@ -29,13 +29,13 @@ def check_engine(
     """
     able = [name for name, cells in ENGINE_CELLS.items() if cell in cells]
     if engine is not None and engine not in able:
-        raise UsageError(f"--engine {engine}: --cell {cell} runs on {' and '.join(able)} only")
+        raise UsageError(f"`engine` {engine}: `cell` {cell} runs on {' and '.join(able)} only")
     if precision == "bf16" and able == ["reference"]:
-        raise UsageError(f"--precision bf16: --cell {cell} runs on reference only, which has fp32")
+        raise UsageError(f"`precision` bf16: `cell` {cell} runs on reference only, which has fp32")
     if precision == "bf16" and engine == "reference":
-        raise UsageError("--precision bf16: --engine reference has fp32 only")
+        raise UsageError("`precision` bf16: `engine` reference has fp32 only")
     if engine == "native" and device not in (None, "cpu"):
-        raise UsageError(f"--engine native: it runs on the cpu, not on --device {device}")
+        raise UsageError(f"`engine` native: it runs on the cpu, not on `device` {device}")
 
 
 def training_threads(cell: CellName, engine: str | None = None) -> int:

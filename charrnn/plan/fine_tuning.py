@@ -16,7 +16,6 @@ from charrnn.errors import RunError, UsageError
 from charrnn.files import run_folder
 from charrnn.model import checkpoint
 from charrnn.model.checkpoint import Checkpoint, Weights
-from charrnn.options import flag
 from charrnn.plan.plan import InitialModel
 from charrnn.plan.request import TrainingRequest
 
@@ -69,7 +68,7 @@ class Start:
             asked, inherited = request.given.get(name), getattr(config, name)
             if asked not in (None, inherited):
                 raise UsageError(
-                    f"{flag(name)} {asked}: the model of --init-from has {inherited}, "
+                    f"`{name}` {asked}: the model of `init_from` has {inherited}, "
                     "which cannot be changed; leave the option out"
                 )
         return request.with_options(**{name: getattr(config, name) for name in INHERITED_OPTIONS})
@@ -83,8 +82,10 @@ class Start:
         """
         old = self.model.vocabulary
         if old.is_bytes != vocabulary.is_bytes:
-            wanted = "bytes: add --bytes" if old.is_bytes else "characters: leave out --bytes"
-            raise UsageError(f"--init-from {self.initial.argument}: that model reads {wanted}")
+            wanted = (
+                "bytes: ask for `as_bytes`" if old.is_bytes else "characters: leave out `as_bytes`"
+            )
+            raise UsageError(f"`init_from` {self.initial.argument}: that model reads {wanted}")
         symbols = vocabulary.characters
         old_ids = old.encode(symbols.encode("latin-1") if old.is_bytes else symbols, "replace")
         known_ids = np.flatnonzero(old_ids != old.unknown_id)

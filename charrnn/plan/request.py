@@ -184,7 +184,7 @@ class TrainingRequest:
         """Raise UsageError or TypeError for what the class says."""
         given = self.given
         if "steps" in given and "epochs" in given:
-            raise UsageError("--steps and --epochs both say how much to train: give one of them")
+            raise UsageError("`steps` and `epochs` both say how much to train: give one of them")
         check_values(PlanInputs, given)
         check_values(RunConfig, given)
         model = self.model_config(vocab_size=2)
@@ -193,11 +193,11 @@ class TrainingRequest:
         self.step_config(StepConfig())
         self.split_config()
         for declared, needed in _inapplicable({**self._preset_options(), **given}):
-            raise UsageError(f"{declared.flags[0]} has no meaning without {needed}: leave it out")
+            raise UsageError(f"`{declared.name}` has no meaning without {needed}: leave it out")
         if "reset_prob" in given and given.get("records") is not None:
-            raise UsageError("--reset-prob has no meaning with --records: leave it out")
+            raise UsageError("`reset_prob` has no meaning with `records`: leave it out")
         if given.get("weight_drop") and not CELLS[model.cell].recurrent_shapes(1):
-            raise UsageError(f"--weight-drop: --cell {model.cell} has no recurrent weights to drop")
+            raise UsageError(f"`weight_drop`: `cell` {model.cell} has no recurrent weights to drop")
         check_engine(model.cell, given.get("engine"), given.get("precision"), given.get("device"))
 
 

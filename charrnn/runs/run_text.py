@@ -107,7 +107,7 @@ def read_again(plan: CorpusPlan, folder: RunFolder, report: Report) -> EncodedCo
         try:
             text = find(plan.sources, report).read(plan.text, report).reading.text
         except CorpusError as error:
-            raise CorpusError(f"{error}; if the text has moved, say where with --corpus") from error
+            raise CorpusError(f"{error}; if the text has moved, say where with `corpus`") from error
     else:
         text = ids_file.open_ids(folder.corpus)
     return EncodedCorpus.from_encoded(text, plan.name, plan.splits)

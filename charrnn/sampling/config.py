@@ -106,11 +106,11 @@ class SamplingConfig:
         object.__setattr__(self, "stop", tuple(self.stop))
         check_options(self)
         if self.samples > 1 and self.length == ENDLESS:
-            raise UsageError(f"--samples {self.samples}: texts without end need one command each")
+            raise UsageError(f"`samples` {self.samples}: texts without end need one command each")
         if "" in self.stop:
-            raise UsageError("--stop '': an empty string is everywhere; give it a character")
+            raise UsageError("`stop` '': an empty string is everywhere; give it a character")
         if self.keep_stop and not self.stop:
-            raise UsageError("--keep-stop: there is no --stop to keep")
+            raise UsageError("`keep_stop`: there is no `stop` to keep")
 
     def may_end(self) -> bool:
         """Whether a text ends at all: by its length, a stop string, its lines or its match."""

@@ -134,7 +134,7 @@ class _Nfa:
         name = str(operation)
         if name in _REFUSED:
             raise UsageError(
-                f"--match {self._pattern!r}: {_REFUSED[name]} cannot be followed "
+                f"`match` {self._pattern!r}: {_REFUSED[name]} cannot be followed "
                 "character by character; write it without"
             )
         if name == "SUBPATTERN":
@@ -195,7 +195,7 @@ class _Nfa:
 def too_large(pattern: str) -> UsageError:
     """The error for an expression whose automaton would be too large."""
     return UsageError(
-        f"--match {pattern!r}: the expression is too large; ask for fewer repetitions"
+        f"`match` {pattern!r}: the expression is too large; ask for fewer repetitions"
     )
 
 
@@ -216,7 +216,7 @@ def _parse(pattern: str | bytes) -> Any:
             return _parser.parse(pattern)
     except (re.error, OverflowError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise UsageError(f"--match {pattern!r}: {reason}") from error
+        raise UsageError(f"`match` {pattern!r}: {reason}") from error
 
 
 def _compile(operation: Any, argument: Any, flags: int) -> "re.Pattern[Any]":

@@ -81,12 +81,12 @@ class Limits:
         self._match = config.match
         self._allowed = np.ones(len(vocabulary), bool) if allowed is None else allowed  # (V,)
         self._stops = StopStrings(
-            tuple(map(int, _spelled("--stop", stop, vocabulary, self._allowed)))
+            tuple(map(int, _spelled("stop", stop, vocabulary, self._allowed)))
             for stop in config.stop
         )
         self._newline = -1
         if self._lines:
-            self._newline = int(_spelled("--lines", "\n", vocabulary, self._allowed)[0])
+            self._newline = int(_spelled("lines", "\n", vocabulary, self._allowed)[0])
         self._expression = None
         self._expression_class = [0] * len(vocabulary)
         if config.match is not None:
@@ -226,12 +226,12 @@ class Limits:
         """Raise UsageError if `distance` symbols, the fewest of any text, are out of reach."""
         if distance == UNREACHABLE:
             raise UsageError(
-                f"--match {self._match!r}: this model's characters cannot spell it "
+                f"`match` {self._match!r}: this model's characters cannot spell it "
                 "(`charrnn info` shows them)"
             )
         if self._length != ENDLESS and distance > self._length:
             raise UsageError(
-                f"--length {self._length}: --match needs at least {distance} characters"
+                f"`length` {self._length}: `match` needs at least {distance} characters"
             )
 
     def _too_large(self) -> UsageError:
@@ -239,8 +239,8 @@ class Limits:
         if self._match is not None:
             return too_large(self._match)
         if self._lines:
-            return UsageError(f"--lines {self._lines}: too many to count; ask for fewer lines")
-        return UsageError("--stop: the strings are too long; name shorter ones")
+            return UsageError(f"`lines` {self._lines}: too many to count; ask for fewer lines")
+        return UsageError("`stop`: the strings are too long; name shorter ones")
 
 
 def allowed_symbols(config: SamplingConfig, vocabulary: Vocabulary) -> Allowed:
@@ -251,7 +251,7 @@ def allowed_symbols(config: SamplingConfig, vocabulary: Vocabulary) -> Allowed:
     allowed = np.ones(len(vocabulary), bool)
     allowed[forbidden] = False
     if not allowed.any():
-        raise UsageError("--forbid: that is every character that the model knows")
+        raise UsageError("`forbid`: that is every character that the model knows")
     return allowed
 
 
@@ -275,14 +275,14 @@ def _spelled(
     Raises UsageError if the model can never write it.
     """
     ids = vocabulary.encode(text, unknown="skip").astype(np.int64)
-    given = "" if option == "--lines" else f" {text!r}"
+    given = "" if option == "lines" else f" {text!r}"
     for character in text:
         if len(vocabulary.encode(character, unknown="skip")) == 0:
             raise UsageError(
-                f"{option}{given}: the model does not know {character!r}, so no text ends with it"
+                f"`{option}`{given}: the model does not know {character!r}, so no text ends with it"
             )
     if not allowed[ids].all():
-        raise UsageError(f"{option}{given}: --forbid rules it out, so no text ends with it")
+        raise UsageError(f"`{option}`{given}: `forbid` rules it out, so no text ends with it")
     return ids
 
 

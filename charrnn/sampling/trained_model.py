@@ -58,7 +58,7 @@ class Model:
         """
         if choice not in ("auto", *SAMPLING_PRECISIONS):
             names = ", ".join(SAMPLING_PRECISIONS)
-            raise UsageError(f"--precision {choice!r}: choose one of auto, {names}")
+            raise UsageError(f"`precision` {choice!r}: choose one of auto, {names}")
         return self.checkpoint.losses.fastest_precision() if choice == "auto" else choice
 
     @property
