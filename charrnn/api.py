@@ -14,7 +14,7 @@ from charrnn.corpus.encoded import MIN_SPLIT, EncodedCorpus, SplitName
 from charrnn.corpus.progress import Note, Report, silent
 from charrnn.corpus.split_config import SplitConfig
 from charrnn.cpus import affordable_threads
-from charrnn.errors import CorpusError, UsageError
+from charrnn.errors import CorpusError, RunError, UsageError
 from charrnn.files import run_folder
 from charrnn.files.run_folder import RunFolder
 from charrnn.files.typed_json import make_record
@@ -26,7 +26,7 @@ from charrnn.plan.fine_tuning import INHERITED_OPTIONS, INHERITED_REASON, Start
 from charrnn.plan.keywords import TrainingKeywords
 from charrnn.plan.plan import Plan
 from charrnn.plan.request import STOPPING_OPTIONS, TRAINING_CONFIGS, TrainingRequest
-from charrnn.runs import run_text
+from charrnn.runs import existing, run_text
 from charrnn.runs.beginning import write_beginning
 from charrnn.runs.events import Event, StopRequest
 from charrnn.runs.run_text import Corpus
@@ -72,7 +72,7 @@ def train(
     found = run_text.find(corpus, report)
     run_name = found.stem if name is None else run_folder.check_name(name)
     if name is not None and not replace:
-        run_folder.check_free(run_name)
+        existing.check_free(run_name)
     text = found.read(request.text_config(), report, stdin)
     encoded = text.split(request.split_config())
     plan, notes = _make_plan(request, text, encoded, clock, report)
@@ -112,7 +112,7 @@ def resume(
     limits = TrainingRequest(budget=budget, steps=steps, epochs=epochs)
     folder = run_folder.find_run(name)
     with folder.locked():
-        plan = Plan.read(folder.plan)
+        plan = existing.read_plan(folder)
         _check_device(plan.step.device)
         threads, note = affordable_threads(plan.step.threads)
         plan = replace(plan, step=replace(plan.step, threads=threads))
@@ -208,7 +208,11 @@ def evaluate(
         folder = RunFolder(model.path.parent)
         if not folder.plan.is_file():
             raise CorpusError(f"{str(model.path)!r} has no plan.json beside it: name the `corpus`")
-        encoded = run_text.read_again(Plan.read(folder.plan).corpus, folder, report)
+        try:
+            plan = Plan.read(folder.plan)
+        except RunError as error:
+            raise CorpusError(f"{error}; name the `corpus`") from error
+        encoded = run_text.read_again(plan.corpus, folder, report)
     else:
         splits = make_record(SplitConfig, asdict(record))
         reading = run_text.find(corpus, report).read(record.text, report).reading

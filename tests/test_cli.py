@@ -197,7 +197,7 @@ BAD_COMMANDS = [
     ("train short.txt", 1, "short is too short: of its 6 characters"),
     ("train same.txt", 1, "single distinct character, 'a'"),
     ("train latin.txt", 1, "latin.txt is not UTF-8: byte 0xe9 at offset 9 (line 2); --bytes"),
-    ("train animals.txt --name letters", 1, "continue it with --resume letters"),
+    ("train animals.txt --name letters", 1, "write over it with --replace"),
     ("train animals.txt --name a/b", 2, "--name 'a/b': use a plain name"),
     ("train animals.txt --replace", 2, "--replace needs the --name"),
     (

@@ -161,6 +161,7 @@ def test_a_comparison_gives_a_table_a_picture_and_ordinary_runs(cli: Run, text_f
 def test_everything_is_equal_but_the_cell(cli: Run, text_file: Path) -> None:
     runs = text_file.parent / "checkpoints"
     (runs / "animals-compare-lstm").mkdir(parents=True)
+    (runs / "animals-compare-lstm" / "plan.json").touch()
     options = ["--cells", ",".join(CELLS), "--steps", "41", "--seed", "5"]
     done = cli("compare", text_file.name, "--json", "-q", "--plot", "a.svg", *options, *SMALL)
     assert (done.returncode, done.stderr) == (0, b"")

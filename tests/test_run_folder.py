@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from charrnn.errors import CheckpointError, RunError, UsageError
+from charrnn.errors import CheckpointError, OutputError, RunError, UsageError
 from charrnn.files import run_folder
 
 
@@ -30,10 +30,25 @@ def test_a_name_that_was_not_asked_for_gets_a_number() -> None:
 
 def test_an_explicit_name_that_exists_is_refused_with_the_ways_out() -> None:
     make_model("tale")
-    with pytest.raises(
-        RunError, match=r"'tale' exists; continue it with `resume` tale, .*`replace`"
-    ):
+    with pytest.raises(RunError, match="'tale' exists; write over it with `replace`, or choose"):
         run_folder.create("tale", explicit=True, replace=False)
+
+
+def test_a_folder_without_a_runs_files_is_free_for_an_explicit_name_alone() -> None:
+    empty = run_folder.create("tale", explicit=False, replace=False)
+    assert run_folder.create("tale", explicit=True, replace=False) == empty
+    assert run_folder.create("tale", explicit=False, replace=False).name == "tale-2"
+    (empty.path / "my notes.txt").touch()
+    assert run_folder.create("tale", explicit=True, replace=False) == empty
+    empty.metrics.touch()
+    with pytest.raises(RunError, match="'tale' exists"):
+        run_folder.create("tale", explicit=True, replace=False)
+
+
+def test_a_file_where_all_runs_belong_is_an_output_error() -> None:
+    Path("checkpoints").touch()
+    with pytest.raises(OutputError, match="cannot make the folder 'checkpoints/tale': Not a dir"):
+        run_folder.create("tale", explicit=False, replace=False)
 
 
 def test_replacing_removes_the_runs_files_and_no_others() -> None:

@@ -121,7 +121,7 @@ def test_without_one_good_state_nothing_is_touched(text_file: Path) -> None:
     for file in ("progress", "training", "training.previous"):
         truncate(folder / f"{file}.safetensors")
     model = (folder / "model.safetensors").read_bytes()
-    with pytest.raises(RunError, match=r"progress\.safetensors' is damaged.*can only be trained"):
+    with pytest.raises(RunError, match=r"progress\.safetensors' is damaged.*; train it anew with"):
         charrnn.resume("lost")
     assert (folder / "model.safetensors").read_bytes() == model
 

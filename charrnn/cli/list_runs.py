@@ -29,7 +29,7 @@ def list_runs(as_json: JsonOption = False, color: ColorOption = Color.AUTO) -> N
 
 
 def _read_models() -> list["Model"]:
-    """The model of every run, the newest first; a file that cannot be read is named on stderr."""
+    """The model of every run, the newest first; stderr hears of folders without a good one."""
     from charrnn.errors import CheckpointError, NewerFormatError
     from charrnn.files import run_folder
     from charrnn.model import checkpoint
@@ -41,6 +41,8 @@ def _read_models() -> list["Model"]:
             models.append(Model(folder.model, checkpoint.read(folder.model)))
         except (CheckpointError, NewerFormatError) as error:
             print(f"charrnn: {error}", file=sys.stderr)
+    for folder in run_folder.list_without_model():
+        print(f"charrnn: {run_folder.no_model_in(folder)}", file=sys.stderr)
     return models
 
 

@@ -4,6 +4,7 @@ docs/file-formats.md describes what each of the files holds.
 """
 
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from charrnn.errors import CheckpointError, OutputError, RunError, UsageError, did_you_mean
 from charrnn.files import atomic, lock
+from charrnn.files.typed_json import parse_object
 
 CHECKPOINTS = Path("checkpoints")
 """The folder of all runs, in the current folder."""
@@ -69,18 +71,32 @@ class RunFolder:
         """The text's ids, kept only where it came from stdin and could not be read again."""
         return self.path / "corpus.ids"
 
-    def clear(self) -> None:
-        """Remove this run's files, and nothing else."""
-        for path in (
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that a run can have."""
+        return (
             self.model,
             self.previous_model,
-            self.training,
-            self.previous_training,
-            self.progress,
+            *self.states,
             self.plan,
             self.metrics,
             self.corpus,
-        ):
+        )
+
+    @property
+    def states(self) -> tuple[Path, ...]:
+        """The files of which a resumed run needs one."""
+        return self.progress, self.training, self.previous_training
+
+    def is_free(self) -> bool:
+        """Whether a run can begin here: there is nothing, or a folder without a run's files."""
+        if not self.path.is_dir():
+            return not self.path.exists()
+        return not any(path.exists() for path in self.files)
+
+    def clear(self) -> None:
+        """Remove this run's files, and nothing else."""
+        for path in self.files:
             path.unlink(missing_ok=True)
 
     @contextmanager
@@ -112,37 +128,33 @@ def check_name(name: str) -> str:
     return name
 
 
-def check_free(name: str) -> None:
-    """Raise RunError if a run called `name` exists."""
-    if (CHECKPOINTS / name).exists():
-        raise RunError(
-            f"a run named {name!r} exists; continue it with `resume` {name}, "
-            "write over it with `replace`, or choose another `name`"
-        )
-
-
 def create(name: str, *, explicit: bool, replace: bool) -> RunFolder:
     """Make the folder of a new run, or find the one to replace, whose files are still there.
 
-    A name that was not given explicitly gets a number if it is taken. Raises RunError if an
-    explicit name is taken and `replace` is not set, OutputError if the folder cannot be made.
+    A name that was not given explicitly gets a number if there is a folder of that name. Raises
+    RunError if an explicit name is not free and `replace` is not set, OutputError if the folder
+    cannot be made.
     """
+    _make_folder(CHECKPOINTS)
     for number in range(1, 1_000_000):
         folder = RunFolder(CHECKPOINTS / (name if number == 1 else f"{name}-{number}"))
-        try:
-            CHECKPOINTS.mkdir(exist_ok=True)
-            folder.path.mkdir()
-        except FileExistsError:
-            if replace:
-                return folder
-            if explicit:
-                check_free(name)
-            continue
-        except OSError as error:
-            message = f"cannot make the folder {str(folder.path)!r}: {error.strerror or error}"
-            raise OutputError(message) from error
-        return folder
+        if _make_folder(folder.path) or replace or (explicit and folder.is_free()):
+            return folder
+        if explicit:
+            raise _taken(name)
     raise RunError(f"too many runs named {name!r}; choose another `name`")
+
+
+def _make_folder(path: Path) -> bool:
+    """Make a folder; False where there is something of that name. Raises OutputError."""
+    try:
+        path.mkdir()
+    except FileExistsError:
+        return False
+    except OSError as error:
+        message = f"cannot make the folder {str(path)!r}: {error.strerror or error}"
+        raise OutputError(message) from error
+    return True
 
 
 def free_prefix(prefix: str, members: Sequence[str], *, explicit: bool) -> str:
@@ -153,22 +165,33 @@ def free_prefix(prefix: str, members: Sequence[str], *, explicit: bool) -> str:
     for number in range(1, 1_000_000):
         name = prefix if number == 1 else f"{prefix}-{number}"
         runs = [f"{name}-{member}" for member in members]
-        taken = [run for run in runs if (CHECKPOINTS / run).exists()]
+        taken = [run for run in runs if not RunFolder(CHECKPOINTS / run).is_free()]
         if not taken:
             return name
         if explicit:
-            raise RunError(
-                f"a run named {taken[0]!r} exists; write over it with `replace`, "
-                "or choose another `name`"
-            )
+            raise _taken(taken[0])
     raise RunError(f"too many runs named {prefix!r}; choose another `name`")
 
 
+def _taken(name: str) -> RunError:
+    return RunError(
+        f"a run named {name!r} exists; write over it with `replace`, or choose another `name`"
+    )
+
+
 def find_run(name: str) -> RunFolder:
-    """The existing run called `name`, or whose folder `name` is; raises RunError if none is."""
+    """The folder of the run called `name`, or the run's folder that `name` is.
+
+    Raises RunError if there is no such folder, or if it holds none of a run's files.
+    """
     for path in (CHECKPOINTS / name, Path(name)):
-        if path.is_dir():
+        if path.is_dir() and not RunFolder(path).is_free():
             return RunFolder(path)
+    if (CHECKPOINTS / name).is_dir():
+        raise RunError(
+            f"no run was begun in the folder {str(CHECKPOINTS / name)!r}; "
+            f"train a text with `name` {shlex.quote(name)} to begin one there"
+        )
     raise RunError(
         f"no run named {name!r} in {CHECKPOINTS}/; `charrnn list` shows those there are"
         + did_you_mean(name, _names_in_checkpoints())
@@ -177,9 +200,13 @@ def find_run(name: str) -> RunFolder:
 
 def list_runs() -> list[RunFolder]:
     """The runs below `checkpoints/` that have a model, the newest model first."""
-    folders = [RunFolder(path) for path in CHECKPOINTS.glob("*") if path.is_dir()]
-    with_model = [folder for folder in folders if folder.model.is_file()]
+    with_model = [folder for folder in _folders() if folder.model.is_file()]
     return sorted(with_model, key=lambda folder: folder.model.stat().st_mtime_ns, reverse=True)
+
+
+def list_without_model() -> list[RunFolder]:
+    """The folders below `checkpoints/` that have no model, by name."""
+    return [folder for folder in _folders() if not folder.model.is_file()]
 
 
 def find_model(argument: str | None) -> Path:
@@ -198,10 +225,10 @@ def find_model(argument: str | None) -> Path:
         return runs[0].model
     for path in (CHECKPOINTS / argument, Path(argument)):
         if path.is_dir():
-            model = RunFolder(path).model
-            if not model.is_file():
-                raise CheckpointError(f"no model in {str(path)!r}: it has no {model.name} (yet)")
-            return model
+            folder = RunFolder(path)
+            if not folder.model.is_file():
+                raise no_model_in(folder)
+            return folder.model
         if path.is_file():
             return path
     raise CheckpointError(
@@ -210,5 +237,39 @@ def find_model(argument: str | None) -> Path:
     )
 
 
+def no_model_in(folder: RunFolder) -> CheckpointError:
+    """The error for a folder without a model, which says what makes one there."""
+    name = shlex.quote(folder.name)
+    if _can_make_its_model(folder):
+        return CheckpointError(
+            f"run {folder.name!r} has no model yet: its first evaluation makes one; "
+            f"if it is not being trained, `charrnn train --resume {name}` goes on with it"
+        )
+    remedy = ""
+    if folder.path.parent == CHECKPOINTS:
+        replace = "" if folder.is_free() else " --replace"
+        remedy = f"; `charrnn train TEXT --name {name}{replace}` makes one there"
+    return CheckpointError(
+        f"no model in the folder {str(folder.path)!r}: it has no {folder.model.name}{remedy}"
+    )
+
+
+def _can_make_its_model(folder: RunFolder) -> bool:
+    """Whether a run without a model can be resumed: one that has not saved yet, or has kept the
+    model before the one that is gone.
+    """
+    try:
+        parse_object(folder.plan.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return folder.previous_model.exists() or not any(path.exists() for path in folder.states)
+
+
 def _names_in_checkpoints() -> list[str]:
-    return [path.name for path in CHECKPOINTS.glob("*") if path.is_dir()]
+    return [folder.name for folder in _folders()]
+
+
+def _folders() -> list[RunFolder]:
+    """The folders below `checkpoints/` that are not hidden, by name."""
+    paths = sorted(CHECKPOINTS.glob("[!.]*"))
+    return [RunFolder(path) for path in paths if path.is_dir()]

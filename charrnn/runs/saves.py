@@ -9,6 +9,7 @@ one before it is replaced, so there is a whole pair at every moment. docs/file-f
 what the files hold.
 """
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -201,7 +202,10 @@ def find(folder: RunFolder, layout: Layout, corpus_sha256: str) -> FoundSave | N
         )
         return FoundSave(saved, _last_evaluation(saved, states.get(folder.training)), notes)
     if problems:
-        raise RunError(f"{'; '.join(problems)}; this run can only be trained anew")
+        name = shlex.quote(folder.name)
+        raise RunError(
+            f"{'; '.join(dict.fromkeys(problems))}; train it anew with `name` {name} and `replace`"
+        )
     return None
 
 
