@@ -72,7 +72,7 @@ def test_a_run_that_starts_from_a_model_learns_faster_and_says_what_is_new(text_
     assert nats[1] is not None
     assert nats[0] < 0.7 * nats[1]
     started = next(event for event in events if isinstance(event, RunStarted))
-    assert "--init-from old" in started.plan.command()
+    assert "--init-from old" in started.plan.command("tuned")
     assert started.plan.init is not None
     assert started.plan.init.path == str(Path("checkpoints/old/model.safetensors").resolve())
     note = started.notes[-1]

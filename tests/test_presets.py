@@ -63,7 +63,7 @@ def test_char_rnn_has_the_values_of_its_program_run_without_options() -> None:
 @pytest.mark.parametrize("name", PRESET_NAMES)
 def test_every_value_of_a_preset_is_in_its_plan_with_the_reason(name: PresetName) -> None:
     plan = plan_of(preset=name, **SMALL)
-    words = shlex.split(plan.command())[3:]
+    words = shlex.split(plan.command(plan.corpus.name))[3:]
     options = dict(zip(words[::2], words[1::2], strict=True))
     reason = f"from --preset {name}"
     for option, value in PRESETS[name].options.items():
@@ -126,7 +126,7 @@ def test_a_preset_is_repeated_by_its_command_and_resumed_to_the_bit(
     whole = charrnn.train(text_file, name="whole", on_event=keep, **options)
     stop = StopRequest()
     charrnn.train(text_file, name="stopped", stop=stop, on_event=stop_after(17, stop), **options)
-    done = cli(*shlex.split(plans[0].command())[1:], "--name", "again", "--quiet")
+    done = cli(*shlex.split(plans[0].command("again"))[1:], "--quiet")
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     for other in (charrnn.resume("stopped"), charrnn.load("again")):
         assert other.checkpoint.losses == whole.checkpoint.losses

@@ -161,7 +161,7 @@ def test_entries_that_a_later_charrnn_adds_to_a_plan_are_passed_over(tmp_path: P
 
 def test_the_command_says_everything_that_was_decided() -> None:
     plan, _ = planned(steps=7, cell="gru", hidden_size=20, dropout=0.25, val_frac=0.2)
-    words = shlex.split(plan.command())
+    words = shlex.split(plan.command(plan.corpus.name))
     assert words[:3] == ["charrnn", "train", "my animals.txt"]
     options = dict(zip(words[3::2], words[4::2], strict=True))
     names = {name.removeprefix("--").replace("-", "_") for name in options}
@@ -178,9 +178,32 @@ def test_the_command_says_everything_that_was_decided() -> None:
     assert float(options["--val-frac"]) == 0.2
 
 
+@pytest.mark.parametrize(
+    ("text", "run", "named"),
+    [
+        ("notes", "notes", []),
+        ("notes", "notes-2", []),
+        ("part-2", "part-2", []),
+        ("a, b", "a", []),
+        ("a and 4 more", "a-3", []),
+        ("notes", "my notes", ["--name", "my notes", "--replace"]),
+        ("notes", "notes-two", ["--name", "notes-two", "--replace"]),
+        ("notes", "note", ["--name", "note", "--replace"]),
+    ],
+)
+def test_the_command_names_a_run_that_its_text_does_not(
+    text: str, run: str, named: list[str]
+) -> None:
+    plan, _ = planned(steps=7)
+    plan = replace(plan, corpus=replace(plan.corpus, name=text))
+    words = shlex.split(plan.command(run))
+    assert words[3 : 3 + len(named)] == named
+    assert ("--name" in words) == bool(named)
+
+
 def test_a_plan_made_from_its_own_command_is_the_same_plan() -> None:
     plan, _ = planned(budget=5, hidden_size=20)
-    words = shlex.split(plan.command())[3:]
+    words = shlex.split(plan.command(plan.corpus.name))[3:]
     text = dict(zip(words[::2], words[1::2], strict=True))
     options: dict[str, Any] = {}
     for name, value in text.items():

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from charrnn.cli.arguments import format_duration
@@ -11,6 +12,7 @@ from charrnn.cli.reading import ReadingDisplay
 from charrnn.cli.terminal import Color, make_console, print_labelled
 from charrnn.corpus.progress import Note, Progress
 from charrnn.inference.scoring import WINDOW, bits
+from charrnn.plan.plan import Plan
 from charrnn.runs.events import (
     EvalReport,
     Event,
@@ -41,10 +43,13 @@ class TrainingDisplay:
         self._console = make_console(sys.stderr, color)
         self._reading = ReadingDisplay()
         self._bar: tqdm[Any] | None = None
+        self._plan: Plan | None = None
         self._steps = 0
         """Optimizer steps of the run, as the machine's speed is now."""
         self._planned_steps = 0
         """Optimizer steps of the run, as they were planned."""
+        self._is_bent = False
+        """Whether the number of steps has changed on the way."""
         self._lines_logged = 0
         """How many of LOG_LINES have been due so far."""
         self._evaluation_manner = "state carried"
@@ -85,7 +90,7 @@ class TrainingDisplay:
 
     def _show_start(self, event: RunStarted) -> None:
         """Show what the run will do, why, and the command that repeats it."""
-        plan = event.plan
+        plan = self._plan = event.plan
         self._steps = self._planned_steps = plan.run.steps
         if plan.corpus.splits.records is not None:
             self._evaluation_manner = "each line by itself"
@@ -93,7 +98,7 @@ class TrainingDisplay:
             self._print(note)
         print_labelled(self._console, plan_rows(plan, event.folder))
         print_labelled(self._console, reason_rows(plan))
-        self._console.print(f"repeat with: {plan.command()}", soft_wrap=True, markup=False)
+        self._print(f"repeat with: {plan.command(event.folder.name)}")
         if event.step:
             self._print(f"resumed after step {event.step:,}")
         self._open_bar(event.step)
@@ -128,6 +133,7 @@ class TrainingDisplay:
 
     def _show_pace(self, event: PaceChanged) -> None:
         self._steps = event.steps
+        self._is_bent = True
         if self._bar is not None:
             self._bar.total = event.steps
 
@@ -174,6 +180,7 @@ class TrainingDisplay:
         else:
             self._show_steps_made(event)
             self._show_result(event)
+            self._show_repeat(event)
 
     def _show_steps_made(self, event: RunFinished) -> None:
         """Say why the run has made another number of steps than planned, if it has."""
@@ -192,6 +199,19 @@ class TrainingDisplay:
                 f"stopped after {event.step:,} of {self._steps:,} steps: validation has not "
                 f"improved since step {event.best_step:,}, whose model is kept"
             )
+
+    def _show_repeat(self, event: RunFinished) -> None:
+        """Say what repeats a run, about, whose number of steps was changed by its budget.
+
+        Its learning rate fell by a schedule that was bent to the time left, or cut off at its end:
+        there are no options for such a one. A run that stopped because it got no better is repeated
+        by its plan, to the bit.
+        """
+        steps = self._steps if event.reason == "no better" else event.step
+        if self._plan is not None and (self._is_bent or steps != self._planned_steps):
+            plan = replace(self._plan, run=replace(self._plan.run, steps=steps))
+            command = plan.command(event.model.parent.name)
+            self._print(f"to learn about the same, as the steps changed on the way: {command}")
 
     def _show_result(self, event: RunFinished) -> None:
         """Say where the model is, what it took and how good it is."""

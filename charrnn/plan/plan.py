@@ -4,6 +4,7 @@ A plan names every size, so that its `command()` repeats the run on the same mac
 """
 
 import json
+import re
 import shlex
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -40,6 +41,11 @@ class CorpusPlan:
     """Characters of the whole text (bytes in byte mode)."""
     splits: SplitConfig
     """What of the text is held back."""
+
+    def gives_name(self, run: str) -> bool:
+        """Whether a run on this text is called `run` of itself, such as `notes` or `notes-2`."""
+        stems = (run, re.sub(r"-[0-9]+$", "", run))
+        return any(f"{self.name}, ".startswith((f"{stem}, ", f"{stem} and ")) for stem in stems)
 
 
 @dataclass(frozen=True)
@@ -82,9 +88,15 @@ class Plan:
     reasons: dict[str, str] = field(default_factory=dict)
     """Why a value is what it is, in a few words, by the option's name."""
 
-    def command(self) -> str:
-        """The command that repeats this run."""
+    def command(self, name: str) -> str:
+        """The command that repeats this run, which is called `name`.
+
+        A name that the text gives is left out: the repeat gets the next number. One that the user
+        gave is kept, and the repeat takes the run's place, as it would else be refused.
+        """
         words = ["charrnn", "train", *self.corpus.arguments]
+        if not self.corpus.gives_name(name):
+            words += ["--name", name, "--replace"]
         if self.init is not None:
             words += ["--init-from", self.init.argument]
         configs = (self.corpus.text, self.corpus.splits, self.model, self.optimizer)
