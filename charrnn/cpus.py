@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from charrnn.words import counted
+
 PROCESS_GROUPS = Path("/proc/self/cgroup")
 GROUPS = Path("/sys/fs/cgroup")
 
@@ -30,7 +32,10 @@ def affordable_threads(threads: int) -> tuple[int, str | None]:
     cpus = usable_cpus()
     if threads <= cpus:
         return threads, None
-    return cpus, f"{cpus} threads instead of {threads}: this process may use no more CPUs"
+    return (
+        cpus,
+        f"{counted(cpus, 'thread')} instead of {threads}: this process may use no more CPUs",
+    )
 
 
 def _quotas(process_groups: Path, groups: Path) -> Iterator[float]:

@@ -20,6 +20,7 @@ PACKAGE = Path(__file__).parent.parent / "charrnn"
 # From the ground up: a file may import from its own room and from those below it.
 LIGHT_ROOMS = [
     "errors",
+    "words",
     "options",
     "cpus",
     "extras",

@@ -36,8 +36,10 @@ def test_a_model_is_trained_sampled_shown_judged_and_listed(cli: Run, text_file:
     assert done.stdout == b""
     stderr = done.stderr.decode()
     assert "\x1b" not in stderr
-    assert "repeat with: charrnn train animals.txt" in stderr
-    assert re.search(r"30/30 validation ~\d\.\d+ bits/char \(\d\.\d+ nats\)", stderr)
+    labels = [line.split("  ")[0] for line in stderr.splitlines()]
+    assert labels[:5] == ["text", "model", "time", "stop", "saved in"]
+    assert "repeat with" not in stderr
+    assert re.search(r"validation +\d\.\d+ bits/char \(\d\.\d+ nats\)", stderr)
     assert "charrnn sample animals" in stderr
     assert "--temp" not in stderr  # the default is what a first sample wants
 
@@ -59,6 +61,9 @@ def test_a_model_is_trained_sampled_shown_judged_and_listed(cli: Run, text_file:
     shown = cli("info").stdout.decode()
     assert "gru 1x16" in shown
     assert "\x1b" not in shown
+    assert info["plan"]["run"]["steps"] == 30
+    assert re.search(r"^hidden-size +16: as asked$", shown, re.MULTILINE)
+    assert shown.splitlines()[-1].startswith("repeat with: charrnn train animals.txt --val-frac")
     assert "\x1b[1m" in cli("info", "--color", "always").stdout.decode()
 
     score = json.loads(cli("eval", "--json").stdout)
@@ -88,6 +93,48 @@ def test_a_model_learns_from_a_pipe_and_its_reader_may_leave(cli: Run, tmp_path:
     assert cli("eval", "piped").returncode == 0  # its text was kept with the run
 
 
+def test_verbose_shows_the_plan_the_reasons_every_evaluation_and_samples(
+    cli: Run, text_file: Path
+) -> None:
+    options = ["--steps", "12", "--eval-every", "4", *SMALL]
+    stderr = cli("train", text_file.name, "-v", *options).stderr.decode()
+    shown = stderr.splitlines()
+    assert any(re.match(r"training +12 steps of 4 streams x 16 characters", line) for line in shown)
+    assert any(re.match(r"hidden-size +16: as asked$", line) for line in shown)
+    assert any(line.startswith("repeat with: charrnn train animals.txt --val") for line in shown)
+    places = [at for at, line in enumerate(shown) if "validation about" in line]
+    assert len(places) == 3
+    assert all(shown[at + 1].startswith("    ") for at in places)  # a sample
+
+
+def test_a_model_that_has_left_its_run_is_shown_without_a_plan(
+    cli: Run, text_file: Path, model_file: Path
+) -> None:
+    assert b"repeat with" not in cli("info", "letters").stdout
+    (model_file.parent / "plan.json").write_text("{}")
+    damaged = cli("info", "letters")
+    assert damaged.returncode == 0
+    assert b"gru 2x13" in damaged.stdout
+    assert damaged.stderr.startswith(b"charrnn: 'checkpoints/letters/plan.json' is damaged")
+
+
+def test_without_the_native_engine_training_says_what_that_costs_and_the_remedy(
+    text_file: Path,
+) -> None:
+    program = (
+        "import sys\n"
+        "sys.modules['charrnn.native._native'] = None\n"
+        "from charrnn.cli.main import main\n"
+        "main()\n"
+    )
+    command = [sys.executable, "-c", program, "train", text_file.name, "--steps", "2", *SMALL]
+    done = subprocess.run(command, cwd=text_file.parent, capture_output=True, timeout=60)
+    assert done.returncode == 0
+    note = next(line for line in done.stderr.decode().splitlines() if "native engine" in line)
+    assert "a gru 2 to 4 times slower" in note
+    assert "install a C++ compiler" in note
+
+
 def test_a_signal_saves_the_run_and_says_how_to_resume_it(cli: Run, text_file: Path) -> None:
     for turn, number in enumerate((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), start=1):
         run = subprocess.Popen(
@@ -98,7 +145,7 @@ def test_a_signal_saves_the_run_and_says_how_to_resume_it(cli: Run, text_file: P
         )
         assert run.stderr is not None
         for line in run.stderr:
-            if line.startswith(b"repeat with:"):
+            if line.startswith(b"saved in"):
                 break
         name = "animals" if turn == 1 else f"animals-{turn}"
         if turn == 1:  # while it trains, nobody else may
@@ -146,7 +193,7 @@ def test_a_finished_run_that_is_resumed_says_that_it_is_finished(cli: Run, text_
     cli("train", text_file.name, "--steps", "5", "-q", *SMALL)
     done = cli("train", "--resume", "animals")
     assert done.returncode == 0
-    assert last_line(done.stderr) == "animals is finished already, after step 5"
+    assert last_line(done.stderr) == "animals is finished already, after 5 steps"
     refused = cli("train", "--resume", "animals", "--lr", "0.1")
     assert refused.returncode == 2
     assert last_line(refused.stderr).endswith("own plan: leave out --lr")
@@ -155,10 +202,10 @@ def test_a_finished_run_that_is_resumed_says_that_it_is_finished(cli: Run, text_
 def test_on_a_terminal_there_is_a_bar_and_the_sample_ends_its_line(
     cli: Run, text_file: Path
 ) -> None:
-    def in_terminal(*arguments: str) -> str:
+    def in_terminal(*arguments: str, columns: int = 90) -> str:
         """Run with stdout and stderr on a pseudo-terminal; return what it shows."""
         leader, follower = pty.openpty()
-        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 90, 0, 0))
+        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         run = subprocess.Popen(
             [sys.executable, "-m", "charrnn", *arguments],
             cwd=text_file.parent,
@@ -186,6 +233,9 @@ def test_on_a_terminal_there_is_a_bar_and_the_sample_ends_its_line(
     trained = in_terminal("train", text_file.name, "--steps", "200", *SMALL)
     assert "100% |" in trained
     assert "chars/s" in trained
+    narrow = in_terminal("train", text_file.name, "--steps", "200", *SMALL, columns=50)
+    assert re.search(r"< \d\d:\d\d, train \d\.\d{3} bits/char", narrow)
+    assert "chars/s" not in narrow
     assert in_terminal("sample", "-q", "-n", "3", "--prime", "the").endswith("\r\n")
 
 
@@ -206,6 +256,7 @@ BAD_COMMANDS = [
         "--steps and --epochs both say how much to train",
     ),
     ("train animals.txt --budget soon", 2, "'soon' is not a time such as 90s, 5m or 2h"),
+    ("train animals.txt --quiet --verbose", 2, "--quiet and --verbose contradict each other"),
     ("train animals.txt --steps 1.5", 2, "'1.5' is not a whole number such as 500, 10k or 5M"),
     ("train animals.txt --cell elman", 2, "elman"),
     ("train animals.txt --hidden-size 0", 2, "--hidden-size 0"),

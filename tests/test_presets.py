@@ -68,7 +68,7 @@ def test_every_value_of_a_preset_is_in_its_plan_with_the_reason(name: PresetName
     reason = f"from --preset {name}"
     for option, value in PRESETS[name].options.items():
         if option == "epochs":
-            assert plan.reasons["steps"] == f"{value} epochs, {reason}"
+            assert plan.reasons["steps"] == f"--epochs {value}, {reason}"
         elif option in SMALL:
             assert (options[f"--{option.replace('_', '-')}"]) == f"{SMALL[option]}"
             assert plan.reasons[option] != reason

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from charrnn.cli.plan_rows import readings_in_words
 from charrnn.corpus.encoded import EncodedCorpus
 from charrnn.corpus.split_config import SplitConfig
 from charrnn.corpus.text_config import TextConfig
@@ -331,3 +332,14 @@ def test_parameters_are_counted_as_they_are_shaped() -> None:
     )
     assert ModelConfig(5, "gru", 1, 3, 2).num_parameters() == 5 * 2 + 9 * (2 + 3 + 2) + 5 * 4
     assert SplitConfig().val_frac == 0.1
+
+
+def test_a_plan_counts_its_readings_of_the_text_once() -> None:
+    plan, _ = planned(epochs=3, batch_size=4, seq_len=32, hidden_size=20)
+    assert plan.reading_steps is not None
+    assert plan.run.steps == 3 * plan.reading_steps
+    assert readings_in_words(plan, plan.run.steps) == "3 readings of the text"
+    assert plan.reasons["dropout"].startswith("3 readings of the text, ")
+    budgeted, _ = planned(budget=60, make_machine=FixedMachine)
+    words = readings_in_words(budgeted, budgeted.run.steps)
+    assert budgeted.reasons["weight_drop"].startswith(words)

@@ -57,12 +57,14 @@ def parse_text(argument: str) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """75.2 -> `1m 15s`."""
+    """75.2 -> `1m 15s`, 180 -> `3m`, 12.04 -> `12s`, 7200 -> `2h`."""
     if seconds < 60:
-        return f"{seconds:.1f}s"
+        return f"{seconds:.1f}".removesuffix(".0") + "s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}h {minutes}m" if hours else f"{minutes}m {rest}s"
+    if hours:
+        return f"{hours}h {minutes}m" if minutes else f"{hours}h"
+    return f"{minutes}m {rest}s" if rest else f"{minutes}m"
 
 
 def format_count(count: float) -> str:

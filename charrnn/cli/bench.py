@@ -11,16 +11,16 @@ import typer
 from charrnn.cli.arguments import parse_duration
 from charrnn.cli.model_facts import architecture
 from charrnn.cli.option_parameters import given, with_options
-from charrnn.cli.terminal import Color, ColorOption, JsonOption, make_console, make_table
+from charrnn.cli.terminal import Color, ColorOption, JsonOption, make_console, print_table
 from charrnn.cpus import affordable_threads
 from charrnn.model.config import ModelConfig
 from charrnn.plan.config import StepConfig
 from charrnn.plan.engines import training_threads
 from charrnn.plan.request import TrainingRequest
+from charrnn.words import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
     from charrnn.training.benchmark import Benchmark
 
@@ -87,26 +87,31 @@ def _print_speeds(
 ) -> None:
     """Print what was measured, a table of training speeds and a line of sampling speeds."""
     console.print(
-        f"{architecture(model)}, {step.batch_size} streams x {step.seq_len} characters, "
-        f"{step.threads} threads, {platform.machine()}"
+        f"{architecture(model)}, {counted(step.batch_size, 'stream')} x "
+        f"{counted(step.seq_len, 'character')}, {counted(step.threads, 'thread')}, "
+        f"{platform.machine()}"
     )
-    console.print(_training_table(_speeds_by_engine(speeds), step.batch_size * step.seq_len))
+    _print_training(console, _speeds_by_engine(speeds), step.batch_size * step.seq_len)
     sampling = ", ".join(
         f"{precision} {speed:,.0f}" for precision, speed in speeds.sampling.items()
     )
     console.print(f"sampling one stream: {sampling} chars/s")
 
 
-def _training_table(speed_by_engine: dict[str, float], step_chars: int) -> "Table":
-    """Each engine's speed: characters per second, time of a step, and relative to the first."""
+def _print_training(console: "Console", speed_by_engine: dict[str, float], step_chars: int) -> None:
+    """Print each engine's speed: characters a second, time of a step, relative to the first."""
     first = next(iter(speed_by_engine))
     numbers = ("chars/s", "ms/step", f"relative to {first}")
-    table = make_table(["engine", *numbers], right=numbers)
-    for engine, speed in speed_by_engine.items():
-        step_ms = 1000 * step_chars / speed
-        relative = speed / speed_by_engine[first]
-        table.add_row(engine, f"{speed:,.0f}", f"{step_ms:.1f}", f"{relative:.2f}x")
-    return table
+    rows = [
+        (
+            engine,
+            f"{speed:,.0f}",
+            f"{1000 * step_chars / speed:.1f}",
+            f"{speed / speed_by_engine[first]:.2f}x",
+        )
+        for engine, speed in speed_by_engine.items()
+    ]
+    print_table(console, ("engine", *numbers), rows, right=numbers)
 
 
 def _speeds_by_engine(speeds: "Benchmark") -> dict[str, float]:

@@ -4,6 +4,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from charrnn.cli.arguments import format_count
+from charrnn.words import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -94,9 +95,9 @@ def heading(comparison: "ComparisonResult") -> str:
     plan = comparison.results[0].plan
     step = plan.step
     return (
-        f"{plan.corpus.name}: {plan.corpus.num_symbols:,} characters, "
+        f"{plan.corpus.name}: {counted(plan.corpus.num_symbols, 'character')}, "
         f"{plan.model.vocab_size} distinct; {step.engine} {step.precision} on "
-        f"{step.device}, {step.threads} threads, seed {step.seed}"
+        f"{step.device}, {counted(step.threads, 'thread')}, seed {step.seed}"
     )
 
 

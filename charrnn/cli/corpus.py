@@ -17,9 +17,11 @@ from charrnn.cli.terminal import (
     JsonOption,
     QuietOption,
     make_console,
-    make_table,
+    print_labelled,
+    print_table,
 )
 from charrnn.corpus.text_config import TextConfig
+from charrnn.words import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,14 +50,25 @@ def list_corpora(as_json: JsonOption = False, color: ColorOption = Color.AUTO) -
             here = place_of(entry, CORPORA).exists()
             print(json.dumps({**asdict(entry), "size": entry.size, "here": here}))
         return
-    headings = ("name", "size", "", "licence", "usual split")
-    table = make_table(headings, right=("size",), no_wrap=True)
-    table.add_column("what it is")
-    for entry in CATALOGUE:
-        state = "here" if place_of(entry, CORPORA).exists() else ""
-        size = _format_megabytes(entry.size)
-        table.add_row(entry.name, size, state, entry.licence, entry.split, entry.about)
-    make_console(sys.stdout, color).print(table)
+    rows = [
+        (
+            entry.name,
+            _format_megabytes(entry.size),
+            "here" if place_of(entry, CORPORA).exists() else "",
+            entry.licence,
+            entry.split,
+            entry.about,
+        )
+        for entry in CATALOGUE
+    ]
+    print_table(
+        make_console(sys.stdout, color),
+        ("name", "size", "", "licence", "usual split", "what it is"),
+        rows,
+        right=("size",),
+        folded="what it is",
+        dispensable=("usual split", "licence"),
+    )
 
 
 @command(
@@ -108,18 +121,21 @@ def stats(
     rows = _statistics_rows(statistics, unit)
     if plan is not None:
         rows.append(("train would choose", _plan_in_words(plan, unit)))
-    _print_facts(make_console(sys.stdout, color), rows)
+    print_labelled(make_console(sys.stdout, color), rows)
 
 
 def _statistics_rows(statistics: "Statistics", unit: str) -> list[tuple[str, str]]:
     """(label, value) of everything that is known of a text whose symbols are called `unit`."""
     rows = [
-        ("size", f"{statistics.num_symbols:,} {unit}s, {statistics.num_bytes:,} bytes"),
-        ("distinct", f"{statistics.vocab_size:,} {unit}s"),
+        (
+            "size",
+            f"{counted(statistics.num_symbols, unit)}, {counted(statistics.num_bytes, 'byte')}",
+        ),
+        ("distinct", counted(statistics.vocab_size, unit)),
         ("sha256", statistics.sha256),
     ]
     if statistics.sample_size < statistics.num_symbols:
-        rows.append(("measured on", f"the first {statistics.sample_size:,} {unit}s"))
+        rows.append(("measured on", f"the first {counted(statistics.sample_size, unit)}"))
     for order, entropy in enumerate(statistics.entropies):
         rows.append((f"entropy, order {order}", f"{entropy:.4f} bits per {unit}"))
     lowest = min(statistics.compressed.values(), default=None)
@@ -131,26 +147,16 @@ def _statistics_rows(statistics: "Statistics", unit: str) -> list[tuple[str, str
 
 def _plan_in_words(plan: "Plan", unit: str) -> str:
     """The model and the steps that `charrnn train` would choose, in a line."""
-    from charrnn.cli.arguments import format_duration
     from charrnn.cli.model_facts import architecture
-    from charrnn.plan.request import DEFAULT_BUDGET_S
+    from charrnn.cli.plan_rows import budget_in_words, readings_in_words
 
     model, step = plan.model, plan.step
     return (
         f"{architecture(model)}, dropout {model.dropout:g}, "
-        f"lr {plan.optimizer.lr:g}, {plan.run.steps:,} steps of {step.batch_size} x "
-        f"{step.seq_len} {unit}s, in {format_duration(DEFAULT_BUDGET_S)}"
+        f"lr {plan.optimizer.lr:g}, {counted(plan.run.steps, 'step')} of {step.batch_size} x "
+        f"{counted(step.seq_len, unit)}, about {readings_in_words(plan, plan.run.steps)}, "
+        f"in {budget_in_words(plan)}"
     )
-
-
-def _print_facts(console: "Console", rows: Sequence[tuple[str, str]]) -> None:
-    """Print labels and values in two columns; a value that is too wide goes on in the next line."""
-    from rich.table import Column, Table
-
-    grid = Table.grid("", Column(overflow="fold"), padding=(0, 2))
-    for label, value in rows:
-        grid.add_row(f"[bold]{label}[/]", value)
-    console.print(grid)
 
 
 @command(app, "cache", "charrnn corpus cache", "charrnn corpus cache --clear")
@@ -185,18 +191,17 @@ def cache(
 
 def _print_cache_table(console: "Console", entries: Sequence["CacheEntry"]) -> None:
     """Print a row for each encoded text in the cache."""
-    from rich.markup import escape
-
     numbers = ("characters", "distinct", "on disk")
-    table = make_table(("text", *numbers), right=numbers)
-    for entry in entries:
-        table.add_row(
-            escape(", ".join(entry.names) or "(from a pipe)"),
+    rows = [
+        (
+            ", ".join(entry.names) or "(from a pipe)",
             f"{entry.num_ids:,}" if entry.num_ids else "damaged",
             str(entry.vocab_size),
             _format_megabytes(entry.size),
         )
-    console.print(table)
+        for entry in entries
+    ]
+    print_table(console, ("text", *numbers), rows, right=numbers, folded="text")
 
 
 def _format_megabytes(num_bytes: int) -> str:

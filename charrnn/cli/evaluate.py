@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from charrnn.cli.terminal import JsonOption, ModelArgument
+from charrnn.words import counted
 
 
 def evaluate(
@@ -52,6 +53,6 @@ def evaluate(
         }
         print(json.dumps(result))
         return
-    print(f"{loaded.name}: {split}, {carried.characters:,} characters")
+    print(f"{loaded.name}: {split}, {counted(carried.characters, 'character')}")
     for score, how in ((carried, "state carried"), (windows, f"windows of {WINDOW}, empty state")):
         print(f"  {score.bits_per_char:.4f} bits/char ({score.nats_per_char:.4f} nats), {how}")

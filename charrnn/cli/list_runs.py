@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from charrnn.cli.arguments import format_count
-from charrnn.cli.terminal import Color, ColorOption, JsonOption, make_console, make_table
+from charrnn.cli.terminal import Color, ColorOption, JsonOption, make_console, print_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,21 +48,24 @@ def _read_models() -> list["Model"]:
 
 def _print_table(console: "Console", models: Sequence["Model"]) -> None:
     """Print a row for each model."""
-    from rich.markup import escape
-
     from charrnn.cli.model_facts import architecture, inert, validation_bits, written
 
-    headings = ("run", "bits/char", "model", "size", "corpus", "steps", "written")
-    table = make_table(headings, right=("bits/char", "steps"))
-    for model in models:
-        checkpoint = model.checkpoint
-        table.add_row(
-            escape(inert(model.name)),
-            validation_bits(checkpoint),
-            architecture(checkpoint.config),
-            format_count(checkpoint.config.num_parameters()),
-            escape(inert(checkpoint.corpus.name)),
-            f"{checkpoint.step:,}",
+    rows = [
+        (
+            inert(model.name),
+            validation_bits(model.checkpoint),
+            architecture(model.checkpoint.config),
+            format_count(model.checkpoint.config.num_parameters()),
+            inert(model.checkpoint.corpus.name),
+            f"{model.checkpoint.step:,}",
             written(model.path),
         )
-    console.print(table)
+        for model in models
+    ]
+    print_table(
+        console,
+        ("run", "bits/char", "model", "size", "corpus", "steps", "written"),
+        rows,
+        right=("bits/char", "steps"),
+        dispensable=("steps", "size", "corpus", "written", "model"),
+    )

@@ -6,9 +6,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from charrnn.words import counted
+
 if TYPE_CHECKING:
     from charrnn.model.checkpoint import Checkpoint
     from charrnn.model.config import ModelConfig
+    from charrnn.plan.plan import Plan
     from charrnn.sampling.trained_model import Model
 
 MAX_CHARACTERS_SHOWN = 100
@@ -34,22 +37,26 @@ def model_record(model: "Model") -> dict[str, Any]:
     }
 
 
-def model_rows(model: "Model") -> list[tuple[str, str]]:
-    """(label, value) of everything that the model file says; nothing in them steers a terminal."""
+def model_rows(model: "Model", plan: "Plan | None" = None) -> list[tuple[str, str]]:
+    """(label, value) of everything that the model file says; nothing in them steers a terminal.
+
+    `plan` is that of the run whose model this is, if there is one.
+    """
     checkpoint = model.checkpoint
     config, corpus, vocabulary = checkpoint.config, checkpoint.corpus, checkpoint.vocabulary
-    unit = "bytes" if vocabulary.is_bytes else "characters"
+    unit = "byte" if vocabulary.is_bytes else "character"
+    listed = _list_characters(vocabulary.characters)
     by_line = ", each line a text of its own" if corpus.records else ""
     rows = [
         ("model", str(model.path)),
         ("written", written(model.path)),
-        ("network", f"{architecture(config)}, {config.num_parameters():,} parameters"),
-        ("vocabulary", f"{len(vocabulary)} {unit}: {_list_characters(vocabulary.characters)}"),
-        ("corpus", f"{corpus.name}, {corpus.num_symbols:,} {unit}{by_line}"),
+        ("network", f"{architecture(config)}, {counted(config.num_parameters(), 'parameter')}"),
+        ("vocabulary", f"{counted(len(vocabulary), unit)}: {listed}"),
+        ("corpus", f"{corpus.name}, {counted(corpus.num_symbols, unit)}{by_line}"),
         ("corpus sha256", corpus.sha256),
         ("validation", _validation(checkpoint)),
         ("sampling", _precisions(checkpoint)),
-        *_training_rows(checkpoint),
+        *_training_rows(checkpoint, plan),
         ("versions", ", ".join(f"{name} {value}" for name, value in checkpoint.versions.items())),
     ]
     return [(label, inert(value)) for label, value in rows]
@@ -61,13 +68,13 @@ def architecture(config: "ModelConfig") -> str:
 
 
 def validation_bits(checkpoint: "Checkpoint") -> str:
-    """`2.053` bits per validation character; `~` stands before an estimate, `-` for no figure."""
+    """`2.053` bits per validation character; `about` before an estimate, `-` for no figure."""
     from charrnn.inference.scoring import bits
 
     losses = checkpoint.losses
     if losses.val_nats is None:
         return "-"
-    return f"{'' if losses.val_carried else '~'}{bits(losses.val_nats):.3f}"
+    return f"{'' if losses.val_carried else 'about '}{bits(losses.val_nats):.3f}"
 
 
 def written(path: Path) -> str:
@@ -94,7 +101,7 @@ def _validation(checkpoint: "Checkpoint") -> str:
     how = "state carried" if losses.val_carried else "estimate made while training"
     return (
         f"{validation_bits(checkpoint)} bits/char, {losses.val_nats:.4f} nats over "
-        f"{losses.val_characters:,} characters ({how})"
+        f"{counted(losses.val_characters or 0, 'character')} ({how})"
     )
 
 
@@ -105,17 +112,25 @@ def _precisions(checkpoint: "Checkpoint") -> str:
         return f"{losses.fastest_precision()}; no other precision was measured"
     measured = sorted(losses.by_precision.items(), key=lambda entry: entry[1])
     nats = ", ".join(f"{precision} {nats:.4f}" for precision, nats in measured)
-    over = f"{losses.precision_characters:,} characters"
+    over = counted(losses.precision_characters, "character")
     return f"{losses.fastest_precision()}; {nats} nats over {over}"
 
 
-def _training_rows(checkpoint: "Checkpoint") -> list[tuple[str, str]]:
+def _training_rows(checkpoint: "Checkpoint", plan: "Plan | None") -> list[tuple[str, str]]:
     """The steps and the engine of the training; a stranger's file may hold anything for them."""
+    from charrnn.cli.plan_rows import readings_in_words
+
     loop = checkpoint.training.get("loop")
     loop = loop if isinstance(loop, Mapping) else {}
-    steps = loop.get("steps")
-    steps = steps if isinstance(steps, int) else checkpoint.step
+    planned = loop.get("steps")
+    trained = counted(checkpoint.step, "step")
+    if isinstance(planned, int) and planned > checkpoint.step:
+        trained += f" of {planned:,}"
+    if plan is not None and (readings := readings_in_words(plan, checkpoint.step)):
+        trained += f", {readings}"
+    threads = loop.get("threads")
+    threads = counted(threads, "thread") if isinstance(threads, int) else f"{threads} threads"
     return [
-        ("trained", f"{checkpoint.step:,} of {steps:,} steps"),
-        ("engine", f"{loop.get('engine')} {loop.get('precision')}, {loop.get('threads')} threads"),
+        ("trained", trained),
+        ("engine", f"{loop.get('engine')} {loop.get('precision')}, {threads}"),
     ]

@@ -1,49 +1,103 @@
 """A training plan in words: what a run will do, and why."""
 
+import shlex
 from dataclasses import asdict
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from charrnn.cli.arguments import format_duration
-from charrnn.cli.model_facts import architecture
 from charrnn.plan.plan import Plan
+from charrnn.words import counted
 
-Row = tuple[str, ...]
-"""A label and what stands behind it, in one or more columns."""
+SHORT_S = 600.0
+"""Seconds below which the time at which a run ends is given to the second."""
+
+Row = tuple[str, str]
+"""A label and what stands behind it."""
 
 
-def plan_rows(plan: Plan, folder: Path) -> list[Row]:
-    """(label, words) for everything that the run in `folder` will do."""
+def opening_rows(plan: Plan, folder: Path, elapsed_s: float) -> list[Row]:
+    """What a user should know before the first step: text, model, time, how to stop, the place.
+
+    The command is `elapsed_s` seconds old, and the run will lie in `folder`.
+    """
     model, step, corpus = plan.model, plan.step, plan.corpus
-    unit = "bytes" if corpus.text.as_bytes else "characters"
-    machine = f"{step.device}, {step.threads} threads, seed {step.seed}"
-    rows: list[Row] = [
-        ("run", str(folder)),
-        ("text", f"{corpus.name}: {corpus.num_symbols:,} {unit}, {model.vocab_size} distinct"),
-        ("model", f"{architecture(model)}, {model.num_parameters():,} parameters"),
-        ("training", f"{plan.run.steps:,} steps of {_step_in_words(plan)}"),
-        ("engine", f"{step.engine} {step.precision} on {machine}"),
+    size = counted(corpus.num_symbols, _symbol(plan))
+    layers = f"{counted(model.num_layers, 'layer')} of {counted(model.hidden_size, 'unit')}"
+    threads = counted(step.threads, "thread")
+    return [
+        ("text", f"{corpus.name}: {size}, {model.vocab_size} distinct"),
+        (
+            "model",
+            f"{model.cell}, {layers}, {counted(model.num_parameters(), 'parameter')}; "
+            f"{step.engine} {step.precision} on {step.device}, {threads}",
+        ),
+        ("time", _time_in_words(plan, elapsed_s)),
+        ("stop", f"Ctrl-C saves; to go on: charrnn train --resume {shlex.quote(folder.name)}"),
+        ("saved in", str(folder)),
     ]
-    if plan.budget_s is not None:
-        rows.append(("budget", format_duration(plan.budget_s)))
-    return rows
 
 
-def reason_rows(plan: Plan) -> list[Row]:
-    """The option, value and reason of each choice that the plan gives a reason for."""
+def plan_rows(plan: Plan) -> list[Row]:
+    """What a step is, what the run measures, and the choices that a plan gives reasons for."""
+    run, step = plan.run, plan.step
+    rows = [
+        ("training", f"{counted(run.steps, 'step')} of {_step_in_words(plan)}, seed {step.seed}"),
+        (
+            "evaluation",
+            f"every {counted(run.eval_every, 'step')}, on about "
+            f"{counted(run.eval_chars, _symbol(plan))} of the validation text",
+        ),
+    ]
     values = asdict(plan.model) | asdict(plan.run) | asdict(plan.step)
     values |= asdict(plan.optimizer) | asdict(plan.corpus.splits)
-    return [
-        (option.replace("_", "-"), f"{values[option]}", reason)
+    return rows + [
+        (option.replace("_", "-"), f"{values[option]}: {reason}")
         for option, reason in plan.reasons.items()
     ]
 
 
+def readings_in_words(plan: Plan, steps: int) -> str:
+    """`32.3 readings of the text`: how often so many steps read it; empty if nobody knows."""
+    if plan.reading_steps is None:
+        return ""
+    return f"{counted(steps / plan.reading_steps, 'reading')} of the text"
+
+
+def _time_in_words(plan: Plan, elapsed_s: float) -> str:
+    """How long the run will take, and how much it reads in that time."""
+    reads = readings_in_words(plan, plan.run.steps)
+    about = f", about {reads}" if reads else ""
+    if plan.budget_s is None:
+        return counted(plan.run.steps, "step") + about
+    end = datetime.now() + timedelta(seconds=plan.budget_s - elapsed_s)
+    return f"{budget_in_words(plan)}, until {_clock_time(end, plan.budget_s)}{about}"
+
+
+def budget_in_words(plan: Plan) -> str:
+    """`3m`; `at most 3m` for a run that will have read its text often enough before; or nothing."""
+    if plan.budget_s is None:
+        return ""
+    may_end_sooner = plan.most_steps is not None and plan.run.steps >= plan.most_steps
+    return f"{'at most ' if may_end_sooner else ''}{format_duration(plan.budget_s)}"
+
+
+def _clock_time(moment: datetime, length_s: float) -> str:
+    """When a run that takes `length_s` seconds is over, with the day if that is not today."""
+    if moment.date() != datetime.now().date():
+        return f"{moment:%Y-%m-%d %H:%M}"
+    return f"{moment:%H:%M:%S}" if length_s < SHORT_S else f"{moment:%H:%M}"
+
+
 def _step_in_words(plan: Plan) -> str:
-    """What one step reads; and the epochs of the run, where they are known beforehand."""
-    step, corpus = plan.step, plan.corpus
-    if corpus.splits.records is not None:
-        return f"{step.batch_size} lines, {step.seq_len} characters of each at a time"
-    num_read = plan.run.steps * step.batch_size * step.seq_len
-    train_frac = 1 - corpus.splits.val_frac - corpus.splits.test_frac
-    epochs = num_read / (corpus.num_symbols * train_frac)
-    return f"{step.batch_size} streams x {step.seq_len} characters, {epochs:.3g} epochs"
+    """What one step reads."""
+    step = plan.step
+    characters = counted(step.seq_len, _symbol(plan))
+    if plan.corpus.splits.records is not None:
+        return f"{counted(step.batch_size, 'line')}, {characters} of each at a time"
+    return f"{counted(step.batch_size, 'stream')} x {characters}"
+
+
+def _symbol(plan: Plan) -> str:
+    """What a symbol of the text is called."""
+    return "byte" if plan.corpus.text.as_bytes else "character"

@@ -7,9 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from charrnn.cli.arguments import format_duration
 from charrnn.cli.model_facts import architecture
-from charrnn.cli.plan_rows import plan_rows, reason_rows
+from charrnn.cli.plan_rows import opening_rows, plan_rows
+from charrnn.cli.progress_lines import ProgressLines
 from charrnn.cli.reading import ReadingDisplay
-from charrnn.cli.terminal import Color, make_console, print_labelled
+from charrnn.cli.terminal import (
+    Color,
+    folded_lines,
+    make_console,
+    print_command,
+    print_labelled,
+)
 from charrnn.corpus.progress import Note, Progress
 from charrnn.inference.scoring import WINDOW, bits
 from charrnn.plan.plan import Plan
@@ -24,23 +31,32 @@ from charrnn.runs.events import (
     SampleReport,
     StepReport,
 )
+from charrnn.words import counted
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-LOG_LINES = 20
-"""Progress lines that a whole run writes, at most, where there is no terminal."""
 MAX_SAMPLE_LINES = 4
 """Lines that are shown of a sample written in training."""
+SAMPLE_INDENT = 4
+"""Columns that such a line is indented by."""
 NOTEWORTHY_CHANGE = 0.05
 """Fraction of the planned steps by which a run misses them if the difference is worth a line."""
+MIN_WIDTH_FOR_SPEED = 76
+"""Columns of a terminal whose bar has room for the characters per second."""
 
 
 class TrainingDisplay:
-    """Shows the events of one run."""
+    """Shows the events of one run.
 
-    def __init__(self, color: Color) -> None:
+    On a terminal there is a bar, and an evaluation now and then with a sample. Elsewhere there are
+    lines, seldom, without samples. With `verbose` the whole plan is shown before the first step,
+    and every evaluation and sample after it.
+    """
+
+    def __init__(self, color: Color, *, verbose: bool = False) -> None:
         self._console = make_console(sys.stderr, color)
+        self._verbose = verbose
         self._reading = ReadingDisplay()
         self._bar: tqdm[Any] | None = None
         self._plan: Plan | None = None
@@ -50,11 +66,15 @@ class TrainingDisplay:
         """Optimizer steps of the run, as they were planned."""
         self._is_bent = False
         """Whether the number of steps has changed on the way."""
-        self._lines_logged = 0
-        """How many of LOG_LINES have been due so far."""
-        self._evaluation_manner = "state carried"
         self._measuring_width = 0
         """Columns of the line that says what is measured; 0 where there is none."""
+        self._started = (0, 0.0)
+        """Steps that were done, and seconds that had passed, when this session began."""
+        self._lines = ProgressLines(0, 0.0)
+        self._shows_sample = False
+        """Whether the sample that comes next is shown."""
+        self._losses: dict[str, str] = {}
+        """The last loss on each split, in words, by the split's name."""
 
     def show(self, event: Event) -> None:
         """Show one event."""
@@ -89,18 +109,18 @@ class TrainingDisplay:
             self._bar = None
 
     def _show_start(self, event: RunStarted) -> None:
-        """Show what the run will do, why, and the command that repeats it."""
+        """Show what the run will do; with `verbose` all of it, why, and what repeats it."""
         plan = self._plan = event.plan
-        self._steps = self._planned_steps = plan.run.steps
-        if plan.corpus.splits.records is not None:
-            self._evaluation_manner = "each line by itself"
+        self._begin(event)
+        print_labelled(self._console, opening_rows(plan, event.folder, event.elapsed_s))
         for note in event.notes:
             self._print(note)
-        print_labelled(self._console, plan_rows(plan, event.folder))
-        print_labelled(self._console, reason_rows(plan))
-        self._print(f"repeat with: {plan.command(event.folder.name)}")
+        if self._verbose:
+            print_labelled(self._console, plan_rows(plan))
+        if self._verbose and not plan.from_step:
+            print_command(self._console, "repeat with", plan.command(event.folder.name))
         if event.step:
-            self._print(f"resumed after step {event.step:,}")
+            self._print(f"resumed after {counted(event.step, 'step')}")
         self._open_bar(event.step)
 
     def _show_measuring(self, event: Measuring) -> None:
@@ -116,6 +136,13 @@ class TrainingDisplay:
         if self._measuring_width:
             print(f"\r{' ' * self._measuring_width}\r", end="", file=sys.stderr, flush=True)
             self._measuring_width = 0
+
+    def _begin(self, event: RunStarted) -> None:
+        """Count steps and time from the start of a session on."""
+        self._steps = self._planned_steps = event.plan.run.steps
+        self._started = (event.step, event.elapsed_s)
+        self._lines = ProgressLines(*self._started)
+        self._losses = {}
 
     def _open_bar(self, step: int) -> None:
         """Show the bar at a step, if stderr is a terminal."""
@@ -143,102 +170,130 @@ class TrainingDisplay:
             f"{self._progress(event.diverged_step, event.elapsed_s)} training diverged, the loss "
             f"is {loss}: back to step {event.step:,} with {event.lr_scale:g} of the learning rate"
         )
-        self._lines_logged = self._lines_due(event.step)
+        self._lines.written(event.step, event.elapsed_s)
         if self._bar is not None:
             self._bar.update(event.step - self._bar.n)
 
     def _show_step(self, event: StepReport) -> None:
-        """Move the bar; without one, print a line if the next of LOG_LINES is due."""
-        figures = f"train {bits(event.train_nats):.3f} bits/char, {event.chars_per_s:,.0f} chars/s"
+        """Move the bar; without one, print a line if it is due."""
+        self._losses["train"] = f"{bits(event.train_nats):.3f}"
         if self._bar is not None:
+            figures = f"train {self._losses['train']} bits/char"
+            if self._console.width >= MIN_WIDTH_FOR_SPEED:
+                figures += f", {event.chars_per_s:,.0f} chars/s"
             self._bar.set_postfix_str(figures, refresh=False)
             self._bar.update(event.step - self._bar.n)
-        elif self._lines_due(event.step) > self._lines_logged:
-            self._lines_logged = self._lines_due(event.step)
-            self._print(f"{self._progress(event.step, event.elapsed_s)} {figures}")
+        elif self._lines.is_due(event.step, self._steps, event.elapsed_s):
+            self._print_losses(event.step, event.elapsed_s)
 
     def _show_eval(self, event: EvalReport) -> None:
+        """Take note of an estimate on the validation split, and show it if it is time to."""
         if event.carried:
             return
-        progress = self._progress(event.step, event.elapsed_s)
-        best = ", best so far" if event.best else ""
-        self._print(f"{progress} validation ~{_format_loss(event.val_nats)}{best}")
+        self._losses["validation"] = f"about {bits(event.val_nats):.3f}"
+        is_shown = self._verbose or self._lines.is_apart(event.elapsed_s)
+        if is_shown:
+            self._print_losses(event.step, event.elapsed_s)
+        self._shows_sample = is_shown and (self._verbose or self._bar is not None)
+
+    def _print_losses(self, step: int, elapsed_s: float) -> None:
+        """Print a line with the last losses, and where there is no bar, with the time left."""
+        losses = ", ".join(f"{split} {loss}" for split, loss in self._losses.items())
+        left = "" if self._bar is not None else self._time_left(step, elapsed_s)
+        self._print(f"{self._progress(step, elapsed_s)}  {losses} bits/char{left}")
+        self._lines.written(step, elapsed_s)
 
     def _show_sample(self, event: SampleReport) -> None:
-        for line in event.text.strip("\n").splitlines()[:MAX_SAMPLE_LINES]:
-            self._print(f"    {''.join(c for c in line if c.isprintable())}")
+        """Show the first lines of a sample, if the evaluation before it was shown."""
+        if not self._shows_sample:
+            return
+        lines = [
+            folded
+            for line in event.text.strip("\n").splitlines()
+            for folded in folded_lines(self._console, _printable(line), SAMPLE_INDENT)
+        ]
+        self._print("\n".join(f"{'':{SAMPLE_INDENT}}{line}" for line in lines[:MAX_SAMPLE_LINES]))
 
     def _show_end(self, event: RunFinished) -> None:
         """Show why the run has ended, and what to do next."""
         self.close()
         name = event.model.parent.name
+        steps = counted(event.step, "step")
         if event.reason == "already finished":
-            self._print(f"{name} is finished already, after step {event.step:,}")
+            self._print(f"{name} is finished already, after {steps}")
         elif event.reason == "interrupted":
-            self._print(f"stopped after step {event.step:,}, everything is saved")
+            self._print(f"stopped after {steps}, everything is saved")
             self._print(f"resume with: charrnn train --resume {shlex.quote(name)}")
         else:
             self._show_steps_made(event)
             self._show_result(event)
-            self._show_repeat(event)
+            if self._verbose:
+                self._show_repeat(event)
 
     def _show_steps_made(self, event: RunFinished) -> None:
         """Say why the run has made another number of steps than planned, if it has."""
         difference = abs(event.step - self._planned_steps)
-        if event.reason == "finished" and difference > NOTEWORTHY_CHANGE * self._planned_steps:
+        steps = counted(event.step, "step")
+        is_noteworthy = self._verbose and difference > NOTEWORTHY_CHANGE * self._planned_steps
+        if event.reason == "finished" and is_noteworthy:
             planned = f"{self._planned_steps:,}"
             how = "faster" if event.step > self._planned_steps else "slower"
-            self._print(f"{event.step:,} steps instead of {planned}: this machine became {how}")
+            self._print(f"{steps} instead of {planned}: this machine became {how}")
         elif event.reason == "deadline":
             self._print(
                 "this machine was slower than measured at the start: stopped at the budget, "
-                f"after {event.step:,} of {self._steps:,} steps"
+                f"after {steps} of {self._steps:,}"
             )
         elif event.reason == "no better":
             self._print(
-                f"stopped after {event.step:,} of {self._steps:,} steps: validation has not "
-                f"improved since step {event.best_step:,}, whose model is kept"
+                f"stopped after {steps} of {self._steps:,}: validation has not improved since "
+                f"step {event.best_step:,}, whose model is kept"
             )
 
     def _show_repeat(self, event: RunFinished) -> None:
         """Say what repeats a run, about, whose number of steps was changed by its budget.
 
-        Its learning rate fell by a schedule that was bent to the time left, or cut off at its end:
-        there are no options for such a one. A run that stopped because it got no better is repeated
+        Its learning rate fell by a schedule that was bent to the time left, cut off at its end, or
+        begun anew to learn on: there are no options for such a one. A run that stopped because it got no better is repeated
         by its plan, to the bit.
         """
         steps = self._steps if event.reason == "no better" else event.step
-        if self._plan is not None and (self._is_bent or steps != self._planned_steps):
-            plan = replace(self._plan, run=replace(self._plan.run, steps=steps))
+        plan = self._plan
+        if plan is not None and (self._is_bent or plan.from_step or steps != self._planned_steps):
+            plan = replace(plan, run=replace(plan.run, steps=steps))
             command = plan.command(event.model.parent.name)
             self._print(f"to learn about the same, as the steps changed on the way: {command}")
 
     def _show_result(self, event: RunFinished) -> None:
         """Say where the model is, what it took and how good it is."""
-        rows = [("model", str(event.model)), ("time", format_duration(event.elapsed_s))]
+        steps, took = counted(event.step, "step"), format_duration(event.elapsed_s)
+        rows = [("model", str(event.model)), ("trained", f"{steps} in {took}")]
         if event.val_nats is not None:
-            loss = _format_loss(event.val_nats)
-            rows.append(("validation", f"{loss}, {self._evaluation_manner}"))
-        if event.windows_nats is not None:
-            loss = _format_loss(event.windows_nats)
-            rows.append(("", f"{loss}, windows of {WINDOW}, empty state"))
+            rows.append(("validation", _format_loss(event.val_nats)))
+        if event.windows_nats is not None and self._verbose:
+            windows = f"{_format_loss(event.windows_nats)}, windows of {WINDOW}, empty state"
+            rows.append(("", windows))
         rows.append(("write with", f"charrnn sample {shlex.quote(event.model.parent.name)}"))
         print_labelled(self._console, rows)
-
-    def _lines_due(self, step: int) -> int:
-        """How many of LOG_LINES a run without a terminal should have written by a step."""
-        return step * LOG_LINES // self._steps
 
     def _progress(self, step: int, elapsed_s: float) -> str:
         """`  1m 15s   500/2,000`: the time that has passed, and the step of how many."""
         width = len(f"{self._steps:,}")
-        return f"{format_duration(elapsed_s):>7} {step:>{width},}/{self._steps:,}"
+        return f"{format_duration(round(elapsed_s)):>7} {step:>{width},}/{self._steps:,}"
 
-    def _print(self, line: str) -> None:
-        """Print a line above the bar, if there is one."""
+    def _time_left(self, step: int, elapsed_s: float) -> str:
+        """`, 2m 5s left`: the time that the steps to come take at the pace of this session."""
+        first_step, first_s = self._started
+        if step >= self._steps or step <= first_step:
+            return ""
+        left_s = (self._steps - step) * (elapsed_s - first_s) / (step - first_step)
+        return f", {format_duration(round(left_s))} left"
+
+    def _print(self, text: str) -> None:
+        """Print lines above the bar, if there is one."""
         if self._bar is not None:
             self._bar.clear()
-        self._console.print(line, markup=False, soft_wrap=True)
+        self._console.print(text, markup=False, soft_wrap=not self._console.is_terminal)
         if self._bar is not None:
             self._bar.refresh()
 
@@ -246,24 +301,20 @@ class TrainingDisplay:
 class ComparisonDisplay(TrainingDisplay):
     """Shows the events of several runs in turn: a line when each begins, and one when it ends.
 
-    In between there is a bar, or the evaluations where there is no terminal.
+    In between there is a bar, or where there is no terminal, a line now and then.
     """
 
     def _show_start(self, event: RunStarted) -> None:
         model = event.plan.model
-        self._steps = self._planned_steps = event.plan.run.steps
-        self._lines_logged = 0
+        self._begin(event)
         self._print(
-            f"{architecture(model)}, {model.num_parameters():,} parameters, "
-            f"{self._steps:,} steps: {event.folder.name}"
+            f"{architecture(model)}, {counted(model.num_parameters(), 'parameter')}, "
+            f"{counted(self._steps, 'step')}: {event.folder.name}"
         )
         self._open_bar(event.step)
 
-    def _show_step(self, event: StepReport) -> None:
-        if self._bar is not None:
-            super()._show_step(event)
-
     def _show_eval(self, event: EvalReport) -> None:
+        """Show an evaluation where there is no bar, if it is time to."""
         if self._bar is None:
             super()._show_eval(event)
 
@@ -276,9 +327,13 @@ class ComparisonDisplay(TrainingDisplay):
             return
         self.close()
         loss = "" if event.val_nats is None else f", validation {_format_loss(event.val_nats)}"
-        self._print(f"{format_duration(event.elapsed_s):>7} {event.step:,} steps{loss}")
+        self._print(f"{format_duration(event.elapsed_s):>7} {counted(event.step, 'step')}{loss}")
 
 
 def _format_loss(nats: float) -> str:
     """`2.053 bits/char (1.4230 nats)`: a loss in nats per character, in both units."""
     return f"{bits(nats):.3f} bits/char ({nats:.4f} nats)"
+
+
+def _printable(line: str) -> str:
+    return "".join(character for character in line if character.isprintable())

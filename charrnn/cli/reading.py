@@ -3,12 +3,16 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 from charrnn.corpus.progress import Note, Progress, Report, silent
 
 if TYPE_CHECKING:
     from tqdm import tqdm
+
+MIN_WIDTH_FOR_SPEED = 76
+"""Columns of a terminal whose bar has room for the bytes per second."""
 
 
 class ReadingDisplay:
@@ -44,6 +48,7 @@ class ReadingDisplay:
             from tqdm import tqdm
 
             self._task = event.task
+            is_wide = get_terminal_size().columns >= MIN_WIDTH_FOR_SPEED
             self._bar = tqdm(
                 desc=event.task,
                 total=event.total,
@@ -52,6 +57,7 @@ class ReadingDisplay:
                 unit="B",
                 unit_scale=True,
                 dynamic_ncols=True,
+                bar_format=_bar_format(has_total=event.total is not None, is_wide=is_wide),
                 leave=False,
             )
             self._bar.start_t -= event.elapsed_s
@@ -72,6 +78,14 @@ def announce_terminal(arguments: Sequence[str]) -> None:
             "reading text from the terminal; end it with Ctrl-D on a line of its own",
             file=sys.stderr,
         )
+
+
+def _bar_format(*, has_total: bool, is_wide: bool) -> str:
+    """What a bar says, as tqdm's format; on a narrow terminal, only how long it will take."""
+    if not has_total:
+        return "{desc} {n_fmt}B in {elapsed}, {rate_fmt}"
+    figures = "{n_fmt}B, {rate_fmt}, " if is_wide else ""
+    return f"{{desc}} {{percentage:3.0f}}% |{{bar}}| {figures}{{remaining}}"
 
 
 def _summary(event: Progress) -> str:

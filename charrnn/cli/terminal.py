@@ -2,6 +2,7 @@
 
 import math
 import os
+import shlex
 import sys
 import time
 from collections.abc import Collection, Iterable, Sequence
@@ -20,6 +21,10 @@ NO_COLOR = "NO_COLOR"
 """The variable by which a user asks every program for no colour (no-color.org)."""
 FLUSH_S = 0.1
 """Seconds that a result waits, at most about, before a pipe gets it."""
+UNBOUNDED_WIDTH = 10_000
+"""Columns of a table that goes into a pipe or a file, where nothing is folded or left out."""
+LEAST_FOLDED = 24
+"""Columns that a table leaves to the text that it folds, at least."""
 
 
 class Color(StrEnum):
@@ -37,6 +42,12 @@ ColorOption = Annotated[
     ),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+VerboseOption = Annotated[
+    bool,
+    typer.Option(
+        "--verbose", "-v", help="Say more: the whole plan with reasons, every evaluation, samples."
+    ),
+]
 CorpusArgument = Annotated[
     list[str] | None,
     typer.Argument(
@@ -73,27 +84,104 @@ def make_console(file: IO[str], color: Color) -> "Console":
     )
 
 
-def make_table(
-    headings: Iterable[str], right: Collection[str] = (), *, no_wrap: bool = False
+def print_table(
+    console: "Console",
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    right: Collection[str] = (),
+    folded: str = "",
+    dispensable: Sequence[str] = (),
+) -> None:
+    """Print a table of plain text without lines.
+
+    The columns called `right` are aligned to the right. Where a terminal is too narrow, the column
+    called `folded` goes on in further lines, and those called `dispensable` are left out, the first
+    of them first. Elsewhere there is room for everything.
+    """
+    rows = list(rows)
+    if not console.is_terminal:
+        console.width = UNBOUNDED_WIDTH
+    shown, left_out = list(headings), iter(dispensable)
+    while _narrowest(console, _table(headings, shown, rows, right, folded)) > console.width:
+        heading = next(left_out, None)
+        if heading is None:
+            break
+        shown.remove(heading)
+    console.print(_table(headings, shown, rows, right, ""))
+
+
+def _table(
+    headings: Sequence[str],
+    shown: Collection[str],
+    rows: Iterable[Sequence[str]],
+    right: Collection[str],
+    narrow: str,
 ) -> "Table":
-    """A table without lines; the columns whose headings are in `right` are aligned to the right."""
+    """A table of the columns in `shown`; the one called `narrow` has LEAST_FOLDED columns."""
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, justify="right" if heading in right else "left", no_wrap=no_wrap)
+    for heading in shown:
+        table.add_column(
+            heading,
+            justify="right" if heading in right else "left",
+            overflow="fold",
+            max_width=LEAST_FOLDED if heading == narrow else None,
+        )
+    for row in rows:
+        named = zip(headings, row, strict=True)
+        table.add_row(*(Text(cell) for heading, cell in named if heading in shown))
     return table
 
 
-def print_labelled(console: "Console", rows: Iterable[Sequence[str]]) -> None:
-    """Print rows of plain text in columns, the first of which holds labels in bold."""
-    from rich.markup import escape
-    from rich.table import Table
+def _narrowest(console: "Console", table: "Table") -> int:
+    """Columns of the terminal on which nothing in `table` is folded."""
+    options = console.options.update(max_width=UNBOUNDED_WIDTH)
+    return console.measure(table, options=options).maximum
 
-    grid = Table.grid(padding=(0, 2))
-    for label, *cells in rows:
-        grid.add_row(f"[bold]{label}[/]", *map(escape, cells))
-    console.print(grid)
+
+def print_labelled(console: "Console", rows: Iterable[tuple[str, str]]) -> None:
+    """Print labels in bold, each with the plain text that it stands for behind it.
+
+    On a terminal a text that is too wide goes on below its beginning.
+    """
+    from rich.text import Text
+
+    rows = list(rows)
+    indent = max((len(label) for label, _ in rows), default=0) + 2
+    for label, value in rows:
+        for line in folded_lines(console, value, indent):
+            console.print(Text.assemble((f"{label:{indent}}", "bold"), line), soft_wrap=True)
+            label = ""
+
+
+def print_command(console: "Console", label: str, command: str) -> None:
+    """Print a command so that it can be copied as it stands: on one line, if that fits.
+
+    On a terminal that is too narrow, lines end between two words, in a backslash.
+    """
+    lines = [f"{label}:"]
+    for word in map(shlex.quote, shlex.split(command)):
+        if console.is_terminal and len(lines[-1]) + len(word) + len(" ") > console.width - len(
+            " \\"
+        ):
+            lines[-1] += " \\"
+            lines.append(f"    {word}")
+        else:
+            lines[-1] += f" {word}"
+    console.print("\n".join(lines), soft_wrap=True, markup=False)
+
+
+def folded_lines(console: "Console", text: str, indent: int) -> list[str]:
+    """The lines into which `text` is folded behind an indent; one where there is no terminal."""
+    from rich.text import Text
+
+    if not console.is_terminal:
+        return [text]
+    lines = Text(text).wrap(console, max(1, console.width - indent), overflow="fold")
+    return [line.plain.rstrip() for line in lines]
 
 
 class Output:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from charrnn.cli.option_parameters import given, with_options
-from charrnn.cli.terminal import Color, ColorOption, CorpusArgument, QuietOption
+from charrnn.cli.terminal import Color, ColorOption, CorpusArgument, QuietOption, VerboseOption
 from charrnn.errors import UsageError
 from charrnn.options import flag
 from charrnn.plan.config import RUN
@@ -15,7 +15,7 @@ from charrnn.plan.request import TRAINING_CONFIGS
 
 LIMITS = ("budget", "steps", "epochs")
 """Names of the parameters that say for how long a resumed run learns on."""
-ALLOWED_WITH_RESUME = ("resume", "moved_to", "quiet", "color", *LIMITS)
+ALLOWED_WITH_RESUME = ("resume", "moved_to", "quiet", "verbose", "color", *LIMITS)
 """Names of the parameters that a resumed run leaves open; its plan decides all others."""
 
 
@@ -55,6 +55,7 @@ def train(
         typer.Option("--replace", help="Write over a run of that --name.", rich_help_panel=RUN),
     ] = False,
     quiet: QuietOption = False,
+    verbose: VerboseOption = False,
     color: ColorOption = Color.AUTO,
     **options: Any,
 ) -> None:
@@ -74,6 +75,8 @@ def train(
         started: float = context.obj
         return time.monotonic() - started
 
+    if quiet and verbose:
+        raise UsageError("--quiet and --verbose contradict each other: leave one of them out")
     if resume is not None:
         _refuse_others_with_resume(context)
     elif moved_to:
@@ -86,7 +89,7 @@ def train(
     prepare_for_training()
     stop = StopRequest()
     with (
-        closing(TrainingDisplay(color)) as display,
+        closing(TrainingDisplay(color, verbose=verbose)) as display,
         stoppable(stop, None if quiet else display.show) as on_event,
     ):
         if resume is not None:

@@ -8,6 +8,7 @@ from charrnn.errors import UsageError
 from charrnn.model.cells import CELLS
 from charrnn.model.config import ModelConfig
 from charrnn.plan.request import TrainingRequest
+from charrnn.words import counted
 
 MAX_HIDDEN_SIZE = 65536
 """Largest hidden size that a comparison gives to a cell; no model can have a larger one."""
@@ -79,7 +80,8 @@ def nearest_hidden_size(model: ModelConfig, parameters: int) -> int:
     nearest = min((max(1, larger - 1), larger), key=lambda size: abs(count(size) - parameters))
     if not parameters / 2 <= count(nearest) <= 2 * parameters:
         raise UsageError(
-            f"`parameters` {parameters}: {model.cell} with {nearest} units has {count(nearest):,} "
-            f"parameters for a text of {model.vocab_size} distinct characters; give another number"
+            f"`parameters` {parameters}: {model.cell} with {counted(nearest, 'unit')} has "
+            f"{counted(count(nearest), 'parameter')} for a text of "
+            f"{model.vocab_size} distinct characters; give another number"
         )
     return nearest

@@ -83,6 +83,8 @@ class Plan:
     from_step: int = 0
     """Steps that were done when this plan was made: more than 0 where a run was told to learn on
     beyond the end that its first plan had."""
+    reading_steps: int | None = None
+    """Steps that read the training text once; None: an older charrnn made the plan."""
     init: InitialModel | None = None
     """The model whose weights the run starts from; None: the weights are drawn."""
     reasons: dict[str, str] = field(default_factory=dict)

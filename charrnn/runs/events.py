@@ -27,6 +27,8 @@ class RunStarted:
     """Training steps that are done already: 0, or more for a resumed run."""
     notes: tuple[str, ...] = ()
     """What the user should know: sizes that were shrunk, a resume that cannot be exact."""
+    elapsed_s: float = 0.0
+    """Age of the command in seconds, earlier sessions of a resumed run included."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from charrnn.corpus.encoded import EncodedCorpus
 from charrnn.corpus.progress import silent
 from charrnn.corpus.split import Split
 from charrnn.cpus import affordable_threads
-from charrnn.engines.selection import MISSING, Kind, candidates
+from charrnn.engines.selection import COST_OF_MISSING, MISSING, Kind, candidates
 from charrnn.model.config import ModelConfig
 from charrnn.plan.budget import (
     EVALUATION_SHARE,
@@ -44,16 +44,17 @@ from charrnn.plan.recipe import (
 from charrnn.plan.request import DEFAULT_BUDGET_S, STOPPING_OPTIONS, TrainingRequest
 from charrnn.runs.events import Measuring
 from charrnn.training.calibration import Machine
+from charrnn.words import counted
 
 EVALUATIONS = 10
 """Evaluations while a run trains, at most."""
 REPORTS = 400
 """Reports of the training loss in a run, about."""
-READ_OFTEN_ENOUGH = f"{MAX_EPOCHS:g} readings: more of so small a text would be learned by heart"
+READ_OFTEN_ENOUGH = f"{MAX_EPOCHS:g} readings: with more, so small a text would be learned by heart"
 """Why a run with time for more has no more steps."""
 
-BY_READINGS = "the text is read"
-"""How the reason begins for a dropout that was chosen by how often the run reads the text."""
+FROM_PRESET = "from --preset"
+"""How the reason begins for a value that a preset gave; its name follows."""
 MOST_MORE_STEPS = 10**9
 """Steps for which a run may learn on in the time that it is given, however often it has read the
 text: its patience stops it where that teaches nothing."""
@@ -132,6 +133,7 @@ def make_plan(
         final_s=ending.seconds,
         precision_chars=ending.precision_chars,
         most_steps=None if budget_s is None else most_steps,
+        reading_steps=reading.steps,
         reasons=reasons | _reasons_of_what_was_asked(request),
     )
     return plan, notes
@@ -170,7 +172,7 @@ def continue_plan(
     reasons = {**plan.reasons, "steps": f"{done:,} were done, {steps:,} more"}
     whole, why = _with_dropout(limits, plan.model, (done + steps) / reading.steps, len(train))
     for name in ("dropout", "weight_drop"):
-        if plan.reasons.get(name, "").startswith(BY_READINGS):
+        if _was_chosen(plan, name):
             plan = replace(plan, model=replace(plan.model, **{name: getattr(whole, name)}))
             reasons[name] = why
     run = _plan_run(limits, steps, speeds, validation)
@@ -187,9 +189,15 @@ def continue_plan(
         final_s=ending.seconds,
         precision_chars=ending.precision_chars,
         most_steps=None if budget_s is None else done + most_steps,
+        reading_steps=reading.steps,
         from_step=done,
         reasons=reasons,
     )
+
+
+def _was_chosen(plan: Plan, name: str) -> bool:
+    """Whether the value of an option was chosen: neither the user nor a preset gave it."""
+    return not plan.reasons.get(name, AS_ASKED).startswith((AS_ASKED, FROM_PRESET))
 
 
 def _budget(request: TrainingRequest) -> float | None:
@@ -203,7 +211,7 @@ def _note_on_missing_engine(request: TrainingRequest, step: StepConfig) -> tuple
     """A note where the native engine would run the cell but was not built."""
     wanted = "engine" not in request.given and step.device == "cpu"
     if wanted and request.cell in ENGINE_CELLS["native"] and not native.is_built():
-        return (MISSING,)
+        return (f"{COST_OF_MISSING}: {MISSING}",)
     return ()
 
 
@@ -247,7 +255,10 @@ def _choose_optimizer(
         optimizer = replace(optimizer, weight_decay=decay)
     if "lr" not in request.given:
         optimizer = replace(optimizer, lr=choose_lr(model.hidden_size, optimizer.optimizer))
-    why_lr, why_decay = f"for {model.hidden_size} units", f"a reading has {reading.steps:,} steps"
+    why_lr, why_decay = (
+        f"for {model.hidden_size} units",
+        f"a reading is {counted(reading.steps, 'step')}",
+    )
     if OPTIMIZERS[optimizer.optimizer] != OptimizerTraits():
         why_lr = why_decay = f"for {optimizer.optimizer}"
     return optimizer, {"weight_decay": why_decay, "lr": why_lr}
@@ -266,17 +277,20 @@ def _with_dropout(
         model = replace(model, dropout=dropout)
     if "weight_drop" not in request.given:
         model = replace(model, weight_drop=choose_weight_drop(dropout, model.cell))
-    return model, f"{BY_READINGS} {readings:.3g} times, by {per_char:.3g} parameters a character"
+    return (
+        model,
+        f"{counted(readings, 'reading')} of the text, {per_char:.3g} parameters a character",
+    )
 
 
 def _reasons_of_what_was_asked(request: TrainingRequest) -> dict[str, str]:
     """A reason for each option that was given, and for each that a preset says."""
     given = {option: AS_ASKED for option in OPTIONS_WITH_REASONS if option in request.given}
     values = request.from_preset()
-    origin = f"from --preset {request.given.get('preset')}"
+    origin = f"{FROM_PRESET} {request.given.get('preset')}"
     preset = dict.fromkeys(values, origin)
     if preset.pop("epochs", None):
-        preset["steps"] = f"{values['epochs']:g} epochs, {origin}"
+        preset["steps"] = f"--epochs {values['epochs']:g}, {origin}"
     return given | preset
 
 
@@ -336,8 +350,8 @@ def _fit_to_text(request: TrainingRequest, train: Split) -> tuple[StepConfig, tu
         return fitted, notes
     return fitted, (
         *notes,
-        f"a small text, {len(train):,} characters to train on: batch size {asked.batch_size} -> "
-        f"{batch_size}, window {asked.seq_len} -> {seq_len}",
+        f"a small text, {counted(len(train), 'character')} to train on: "
+        f"batch size {asked.batch_size} -> {batch_size}, window {asked.seq_len} -> {seq_len}",
     )
 
 

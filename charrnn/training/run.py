@@ -122,7 +122,8 @@ class TrainingRun:
         if self._status.finished:
             yield self._finished("already finished")
             return
-        yield RunStarted(self.plan, self.folder.path, self._trainer.step_count, self._notes)
+        step = self._trainer.step_count
+        yield RunStarted(self.plan, self.folder.path, step, self._notes, self._elapsed())
         if self.plan.init is not None and not self._saver.has_saved:
             self._saver.save_evaluated(self._status)  # from here on that model is not needed
         reason = yield from self._train(stop)
