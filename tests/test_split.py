@@ -176,11 +176,11 @@ def test_position_and_epoch_are_the_whole_state_of_a_walk(kind: str) -> None:
 
 @kinds
 def test_only_contiguous_text_makes_sizes_shrink(kind: str) -> None:
-    """Of some 900 symbols 64 streams have no window of 100; two streams have four each."""
+    """Of some 900 symbols 64 streams have 14 each; 16 streams have four windows of 14 each."""
     split = split_of(kind)
     assert 890 < len(split) < 1000
     assert split.fitted_sizes(BATCH, STEPS) == (BATCH, STEPS)
-    assert split.fitted_sizes(64, 100) == ((2, 100) if kind == "text" else (64, 100))
+    assert split.fitted_sizes(64, 100) == ((16, 14) if kind == "text" else (64, 100))
 
 
 @kinds

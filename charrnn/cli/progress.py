@@ -254,8 +254,8 @@ class TrainingDisplay:
         """Say what repeats a run, about, whose number of steps was changed by its budget.
 
         Its learning rate fell by a schedule that was bent to the time left, cut off at its end, or
-        begun anew to learn on: there are no options for such a one. A run that stopped because it got no better is repeated
-        by its plan, to the bit.
+        begun anew to learn on: there are no options for such a one. A run that stopped because it
+        got no better is repeated by its plan, to the bit.
         """
         steps = self._steps if event.reason == "no better" else event.step
         plan = self._plan
