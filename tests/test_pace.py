@@ -34,19 +34,19 @@ def pace(budget_s: float | None = 100.0, most_steps: int | None = 5000, steps: i
 def test_the_rest_of_the_budget_holds_as_many_steps_as_the_pace_allows() -> None:
     run = pace()
     run.begin(100, 20.0)
-    # 200 steps took 40 s, 0.2 s each; 100 s - 10 s for the end - 60 s leave 30 s: 150 steps
-    assert run.steps_that_fit(300, 1000, 60.0) == 450
-    # from there on it takes 0.1 s each, and 20 s are left: 200 steps more
-    assert run.steps_that_fit(400, 450, 70.0) == 600
+    # 200 steps took 40 s, 0.2 s each; 100 s - 10.3 s for the end - 60 s leave 29.7 s: 148 steps
+    assert run.steps_that_fit(300, 1000, 60.0) == 448
+    # from there on it takes 0.1 s each, and 19.7 s are left: 197 steps more
+    assert run.steps_that_fit(400, 448, 70.0) == 597
 
 
 def test_a_small_drift_changes_nothing() -> None:
     run = pace()
     run.begin(0, 0.0)
-    assert run.steps_that_fit(500, 1000, 45.0) is None  # exactly as planned
-    assert run.steps_that_fit(500, 1000, 47.0) == 957  # 500 + 43 / 0.094, more than 8% fewer
+    assert run.steps_that_fit(500, 1000, 45.0) is None  # about as planned
+    assert run.steps_that_fit(500, 1000, 47.0) == 954  # 500 + 42.7 / 0.094, more than 8% fewer
     run.begin(0, 0.0)
-    assert run.steps_that_fit(500, 1000, 46.0) is None  # 500 + 44 / 0.092 = 978
+    assert run.steps_that_fit(500, 1000, 46.0) is None  # 500 + 43.7 / 0.092 = 975
 
 
 def test_a_faster_run_grows_to_the_most_steps_and_a_late_one_takes_one_more() -> None:
@@ -67,25 +67,25 @@ def test_without_a_budget_or_at_the_end_there_is_no_pace_to_keep() -> None:
 def test_a_run_is_over_a_little_after_its_budget_but_takes_one_step() -> None:
     run = pace()
     run.begin(0, 0.0)
-    assert not run.is_over(500, 91.8)  # 100 s + 2% - 10 s for the end, less half a step of 0.18 s
-    assert run.is_over(500, 92.0)
+    assert not run.is_over(500, 91.5)  # 100 s + 2% - 10.3 s for the end, less half a step
+    assert run.is_over(500, 91.7)
     assert not pace().is_over(0, 500.0)
 
 
 def test_a_step_that_would_mostly_lie_behind_the_end_is_not_taken() -> None:
     run = pace(steps=10)
     run.begin(0, 0.0)
-    assert not run.is_over(7, 84.0)  # steps of 12 s: the eighth ends at 96 s, 4 s too late
-    assert run.is_over(7, 87.5)  # steps of 12.5 s: the eighth would end 8 s too late
+    assert not run.is_over(7, 84.0)  # steps of 12 s: the eighth is half done at 90 s
+    assert run.is_over(7, 87.5)  # steps of 12.5 s: the eighth would be half done at 93.8 s
 
 
 def test_what_slowed_the_steps_shortens_the_final_evaluation_too() -> None:
     run = pace()
-    run.begin(0, 0.0)  # 1000 steps in 90 s are planned, 0.09 s each
-    assert run.is_over(500, 95.0)  # they took 0.19 s each
-    left_s, slower = 100 - 95 - EXIT_S * 0.19 / 0.09, 0.19 / 0.09
-    assert run.final_share(95.0) == pytest.approx(left_s / (10.0 * slower))
-    assert run.final_share(120.0) == 0.0
+    run.begin(0, 0.0)  # 1000 steps in 89.7 s are planned
+    assert run.is_over(500, 93.0)  # they took 0.186 s each
+    left_s, slower = 102 - 93 - EXIT_S, 0.186 / 0.0897
+    assert run.final_share(93.0) == pytest.approx(left_s / (10.0 * slower))
+    assert run.final_share(120.0) == 0.3
     fast = pace()
     fast.begin(0, 0.0)
     assert fast.final_share(60.0) == 1.0

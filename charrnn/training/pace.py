@@ -5,6 +5,8 @@ from charrnn.plan.plan import Plan
 
 DEADLINE_SLACK = 0.02
 """Fraction of the budget by which a run that turned out slower than calibrated may go over."""
+LEAST_FINAL_SHARE = 0.3
+"""Fraction of the final evaluation that is made however late it is: less would say little."""
 PACE_CHECKS = 40
 """How often in a run its pace is compared with its budget."""
 DRIFT = 0.08
@@ -20,6 +22,7 @@ class Pace:
     def __init__(self, plan: Plan) -> None:
         self._budget_s = plan.budget_s
         self._final_s = plan.final_s
+        self._end_s = 0.0 if plan.budget_s is None else plan.budget_s - plan.final_s - EXIT_S
         self._planned_steps = plan.run.steps
         self._most_steps = plan.most_steps
         self._check_every = max(1, plan.run.steps // PACE_CHECKS)
@@ -30,8 +33,8 @@ class Pace:
     def begin(self, step: int, elapsed_s: float) -> None:
         """Measure the pace from here on: `step` steps are done after `elapsed_s` seconds."""
         if self._planned_step_s is None and self._budget_s is not None:
-            time_s = self._budget_s - self._final_s - elapsed_s
-            self._planned_step_s = max(0.0, time_s) / max(1, self._planned_steps - step)
+            time_s = max(0.0, self._end_s - elapsed_s)
+            self._planned_step_s = time_s / max(1, self._planned_steps - step)
         self._measured_from = (step, elapsed_s)
 
     def is_check_due(self, step: int) -> bool:
@@ -47,7 +50,7 @@ class Pace:
         if self._budget_s is None or step >= planned:
             return None
         self._measure(step, elapsed_s)
-        left = max(1, int((self._budget_s - self._final_s - elapsed_s) / self._step_s))
+        left = max(1, int((self._end_s - elapsed_s) / self._step_s))
         steps = min(step + left, self._most_steps or planned)
         if abs(steps - planned) <= DRIFT * (planned - step):
             return None
@@ -59,8 +62,7 @@ class Pace:
         if self._budget_s is None or step == 0:
             return False
         self._measure(step, elapsed_s)
-        limit_s = self._budget_s * (1 + DEADLINE_SLACK) - self._final_s
-        return elapsed_s + self._step_s / 2 > limit_s
+        return elapsed_s + self._step_s / 2 > self._end_s + DEADLINE_SLACK * self._budget_s
 
     def final_share(self, elapsed_s: float) -> float:
         """How much of the final evaluation there is time for, as a fraction of what is planned.
@@ -73,8 +75,8 @@ class Pace:
         slower = 1.0
         if self._planned_step_s:
             slower = max(1.0, self._step_s / self._planned_step_s)
-        left_s = self._budget_s - EXIT_S * slower - elapsed_s
-        return min(1.0, max(0.0, left_s / (self._final_s * slower)))
+        left_s = self._budget_s * (1 + DEADLINE_SLACK) - EXIT_S - elapsed_s
+        return min(1.0, max(LEAST_FINAL_SHARE, left_s / (self._final_s * slower)))
 
     def _measure(self, step: int, elapsed_s: float) -> None:
         """Take the mean time of the steps since the pace began to be measured, if there are any."""
