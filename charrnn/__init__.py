@@ -2,7 +2,7 @@
 
     import charrnn
 
-    model = charrnn.train("shakespeare.txt", budget=90)
+    model = charrnn.train("shakespeare.txt", budget="90s")
     print("".join(model.generate(prime="ROMEO:")))
     model = charrnn.load("checkpoints/shakespeare")
 

@@ -1,11 +1,12 @@
 """What Python users and the command line both call. Only training imports torch, when called."""
 
+import os
 import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Unpack
+from typing import TYPE_CHECKING, BinaryIO, Unpack, get_args
 
 from charrnn.comparison.request import NOT_OF_COMPARISONS, ComparisonRequest
 from charrnn.comparison.result import CellResult, ComparisonResult
@@ -21,7 +22,7 @@ from charrnn.files.typed_json import make_record
 from charrnn.inference import scoring
 from charrnn.inference.scoring import Evaluation
 from charrnn.model.cells import CELLS
-from charrnn.options import with_keywords
+from charrnn.options import check_choice, check_type, whole_number, with_keywords
 from charrnn.plan.fine_tuning import INHERITED_OPTIONS, INHERITED_REASON, Start
 from charrnn.plan.keywords import TrainingKeywords
 from charrnn.plan.plan import Plan
@@ -56,11 +57,11 @@ def train(
     """Learn from a text and return the best model.
 
     `corpus` is a path, a folder, `-` for stdin, `stdlib`, a name of the catalogue, or a list of
-    them. `options` are those of `charrnn train`: `budget=90` (seconds), `steps=1000`,
-    `hidden_size=512` and so on. The run is kept in checkpoints/`name`; `replace` writes over one of
-    that name. `on_event` hears what happens; setting `stop.signal` ends the run after the current
-    step. `elapsed()` says how many seconds of a budget are gone; `stdin` is read in place of the
-    process's own.
+    them. `options` are those of `charrnn train`: `budget="90s"` (a number is in seconds),
+    `steps=1000`, `hidden_size=512` and so on. The run is kept in checkpoints/`name`; `replace`
+    writes over one of that name. `on_event` hears what happens; setting `stop.signal` ends the run
+    after the current step. `elapsed()` says how many seconds of a budget are gone; `stdin` is read
+    in place of the process's own.
 
     Raises TypeError, UsageError, CorpusError or RunError before anything is written.
     """
@@ -93,8 +94,8 @@ def train(
 def resume(
     name: str,
     *,
-    budget: float | None = None,
-    steps: int | None = None,
+    budget: float | str | None = None,
+    steps: int | str | None = None,
     epochs: float | None = None,
     corpus: Corpus | None = None,
     on_event: OnEvent | None = None,
@@ -103,14 +104,15 @@ def resume(
 ) -> Model:
     """Continue the run called `name` as if it had never stopped, and return its best model.
 
-    With a `budget` (seconds), `steps` or `epochs` it learns on for so much longer, also if it had
+    With a `budget` ("5m", or seconds), `steps` or `epochs` it learns on for so much longer, also if it had
     finished; its model is replaced only by a better one. `corpus` says where its text is now, if
     that has moved. The other arguments are those of `train`. Raises RunError if there is no such
     run, CorpusError if its text has changed, UsageError if the budget is too short.
     """
     clock, report = elapsed or _stopwatch(), on_event or silent
     limits = TrainingRequest(budget=budget, steps=steps, epochs=epochs)
-    folder = run_folder.find_run(name)
+    check_type("name", name, (str, os.PathLike), "a run's name")
+    folder = run_folder.find_run(os.fspath(name))
     with folder.locked():
         plan = existing.read_plan(folder)
         _check_device(plan.step.device)
@@ -139,8 +141,8 @@ def resume(
 def compare(
     corpus: Corpus,
     *,
-    cells: Sequence[str] = tuple(CELLS),
-    parameters: int | None = None,
+    cells: str | Sequence[str] = tuple(CELLS),
+    parameters: int | str | None = None,
     name: str | None = None,
     replace: bool = False,
     on_event: OnEvent | None = None,
@@ -157,7 +159,9 @@ def compare(
     Raises TypeError, UsageError, CorpusError or RunError before anything is written.
     """
     stop, report = stop or StopRequest(), on_event or silent
-    request = ComparisonRequest(tuple(cells), _on_equal_terms(options), parameters)
+    names = (cells,) if isinstance(cells, str) else tuple(cells)
+    size = None if parameters is None else whole_number("parameters", parameters)
+    request = ComparisonRequest(names, _on_equal_terms(options), size)
     _check_device(request.shared.given.get("device"))
     if replace and name is None:
         raise UsageError("`replace` needs the `name` of the runs to write over")
@@ -203,6 +207,8 @@ def evaluate(
     hears how far reading it has come. Raises CorpusError if it is not that text any more,
     UsageError if the split is empty.
     """
+    check_type("model", model, Model, "a Model, such as charrnn.load returns")
+    check_choice("split", split, get_args(SplitName))
     record = model.checkpoint.corpus
     if corpus is None:
         folder = RunFolder(model.path.parent)

@@ -10,13 +10,14 @@ of them.
 import inspect
 import math
 import numbers
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import cache
 from types import NoneType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from charrnn.errors import UsageError
+from charrnn.errors import UsageError, did_you_mean
+from charrnn.quantities import parse_duration, parse_size
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -26,11 +27,9 @@ _KINDS: Mapping[type, tuple[type, str]] = {
     float: (numbers.Real, "a number"),
     str: (str, "a text"),
     bool: (bool, "True or False"),
-    tuple: (tuple, "texts"),
+    tuple: (tuple, "a text or several"),
 }
 """What a value of each kind must be an instance of, and that in words."""
-DURATIONS: Mapping[str, float] = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-"""Seconds in each unit that a time can be written in."""
 AUTO = "auto"
 """The word that leaves an option to the plan, where the option takes words."""
 
@@ -208,30 +207,16 @@ def with_keywords(*configs: Any, leave_out: Collection[str] = ()) -> Callable[[F
 def check_options(config: Any) -> None:
     """Raise UsageError, naming the option, for a value of `config` outside of its declaration.
 
-    Raises TypeError for a value of another type. Called by a config when it is made. A number of
-    another library becomes Python's own.
+    Raises TypeError for a value of another type. Called by a config when it is made. A value that
+    was written in another way becomes one of its kind: see check_value.
     """
     kind: type = type(config)
     for declared in declarations(kind):
         if declared.default is not None and getattr(config, declared.name) is None:
-            raise TypeError(f"{declared.name} must be {_KINDS[declared.kind][1]}, not None")
-    for name, value in check_values(kind, vars(config)).items():
-        if value is not getattr(config, name):
-            object.__setattr__(config, name, value)
-
-
-def check_values(config: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of some options of `config`, by name, with numbers as Python's own.
-
-    Names that are no option of `config`, and values that are None, are passed over. Raises what
-    check_options does.
-    """
-    checked = {}
-    for declared in declarations(config):
-        value = values.get(declared.name)
+            raise _type_error(declared.name, None, _KINDS[declared.kind][1])
+        value = getattr(config, declared.name)
         if value is not None:
-            checked[declared.name] = _checked(declared, value)
-    return checked
+            object.__setattr__(config, declared.name, check_value(declared, value))
 
 
 def inapplicable(config: type, values: Mapping[str, Any]) -> Iterator[tuple[Declaration, str]]:
@@ -251,22 +236,90 @@ def inapplicable(config: type, values: Mapping[str, Any]) -> Iterator[tuple[Decl
             yield declared, f"`{other}`" if wanted is None else f"`{other}` {wanted}"
 
 
-def _checked(declared: Declaration, value: Any) -> Any:
+def check_value(declared: Declaration, value: Any) -> Any:
+    """The value of an option as one of its kind; raises what check_options does.
+
+    A text stands for the size or the time that the command line reads in it, and for itself where
+    there may be several; a number of another library becomes Python's own.
+    """
+    if declared.kind is tuple:
+        return _texts(declared.name, value)
+    if declared.kind is int:
+        value = whole_number(declared.name, value)
+    elif declared.option.is_duration and isinstance(value, str):
+        value = _read(parse_duration, declared.name, value)
     wanted, words = _KINDS[declared.kind]
-    if not isinstance(value, wanted) or (isinstance(value, bool) and declared.kind is not bool):
-        raise TypeError(f"{declared.name} must be {words}, not {type(value).__name__}")
+    check_type(declared.name, value, wanted, words)
+    if isinstance(value, bool) and declared.kind is not bool:
+        raise _type_error(declared.name, value, words)
     if isinstance(value, numbers.Real) and not isinstance(value, int | float):
-        value = int(value) if isinstance(value, numbers.Integral) else float(value)
+        value = float(value)
     within = declared.option.within
     if within is not None and value not in within:
         unit = " seconds" if declared.option.is_duration else ""
         raise UsageError(f"`{declared.name}` {_shown(value)}: must be {within}{unit}")
-    if declared.choices and value not in declared.choices:
-        words = ", ".join(declared.choices)
-        raise UsageError(f"`{declared.name}` {value}: choose one of {words}")
+    if declared.choices:
+        check_choice(declared.name, value, declared.choices)
     if declared.option.check is not None:
         declared.option.check(value)
     return value
+
+
+def whole_number(name: str, value: Any) -> int:
+    """The value of the argument `name` as Python's own whole number; `10k` stands for 10000.
+
+    Raises UsageError for a text that is none, TypeError for a value of another type.
+    """
+    if isinstance(value, str):
+        value = _read(parse_size, name, value)
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
+        raise _type_error(name, value, _KINDS[int][1])
+    return int(value)
+
+
+def check_type(name: str, value: Any, kinds: type | tuple[type, ...], words: str) -> None:
+    """Raise TypeError if the argument `name` is an instance of none of `kinds`, `words` in words.
+
+    For arguments at the border of the package, where Python's own error would name what is inside.
+    """
+    if not isinstance(value, kinds):
+        raise _type_error(name, value, words)
+
+
+def check_choice(name: str, value: Any, choices: Collection[str]) -> None:
+    """Raise UsageError if the argument `name` is none of the words `choices`."""
+    if value not in choices:
+        raise UsageError(f"`{name}` {value}: choose one of {', '.join(choices)}")
+
+
+def check_names(given: Iterable[str], known: Collection[str], kind: str) -> None:
+    """Raise TypeError for a name in `given` of no option of that kind, such as `training`."""
+    for name in given:
+        if name not in known:
+            raise TypeError(f"no {kind} option is called {name!r}{did_you_mean(name, known)}")
+
+
+def _type_error(name: str, value: Any, words: str) -> TypeError:
+    kind = "None" if value is None else type(value).__name__
+    return TypeError(f"`{name}` must be {words}, not {kind}")
+
+
+def _read(parse: Callable[[str], float], name: str, text: str) -> float:
+    """The size or the time that `text` stands for; raises UsageError if it is none."""
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise UsageError(f"`{name}`: {error}") from error
+
+
+def _texts(name: str, value: Any) -> tuple[str, ...]:
+    """The texts of an option that may be given several times."""
+    texts = (value,) if isinstance(value, str) else value
+    words = _KINDS[tuple][1]
+    check_type(name, texts, Sequence, words)
+    for text in texts:
+        check_type(name, text, str, words)
+    return tuple(texts)
 
 
 def _kind_and_choices(hint: Any) -> tuple[type, tuple[str, ...]]:

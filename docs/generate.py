@@ -40,7 +40,9 @@ def _annotation(declared: Declaration) -> str:
         words = (*declared.choices, "auto") if declared.option.takes_auto else declared.choices
         return "Literal[" + ", ".join(f'"{word}"' for word in words) + "] | None"
     if declared.kind is tuple:
-        return "Sequence[str] | None"
+        return "str | Sequence[str] | None"
+    if declared.kind is int or declared.option.is_duration:
+        return f"{declared.kind.__name__} | str | None"
     return f"{declared.kind.__name__} | None"
 
 
@@ -53,7 +55,7 @@ def _docstring(declared: Declaration) -> list[str]:
 
 def _sentence(declared: Declaration) -> str:
     """The help, and for Python's users the default."""
-    unit = " In seconds." if declared.option.is_duration else ""
+    unit = " A number is in seconds." if declared.option.is_duration else ""
     default = f" Default: {declared.default_words}." if declared.default_words else ""
     return f"{declared.option.help}{unit}{default}"
 
@@ -80,8 +82,9 @@ def page(training: Collection[Declaration], sampling: Collection[Declaration]) -
         "",
         "Every option that changes a model or a text. A number may be written 10k or 5M, a time",
         "90s, 5m or 2h. The Python API takes the same options as keywords: `--seq-len 64` is",
-        "`seq_len=64`; `--bytes` is `as_bytes`, and a time is in seconds. `charrnn compare` takes",
-        "those of `charrnn train` but --cell, --preset and --init-from.",
+        '`seq_len=64`, `--budget 5m` is `budget="5m"` or, in seconds, `budget=300`; `--bytes` is',
+        "`as_bytes`. `charrnn compare` takes those of `charrnn train` but --cell, --preset and",
+        "--init-from.",
         "",
         f"{BY}",
         "",

@@ -21,6 +21,7 @@ PACKAGE = Path(__file__).parent.parent / "charrnn"
 LIGHT_ROOMS = [
     "errors",
     "words",
+    "quantities",
     "options",
     "cpus",
     "extras",

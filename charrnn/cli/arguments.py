@@ -1,34 +1,21 @@
 """What people type on a command line, as values: numbers such as 10k, times such as 90s, text."""
 
 import os
-from decimal import Decimal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import typer
 
-from charrnn.options import DURATIONS
-
-MAX_EXPONENT = 25
-"""Largest power of ten in a whole number that is read; the range of every option is far smaller."""
-_FACTORS = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
-"""What a number is multiplied by, by the letter behind it."""
+from charrnn import quantities
 
 
 def parse_size(text: str | int) -> int:
-    """`10k` -> 10000; k, M and G in either case, after a number of either sign.
+    """`10k` -> 10000; a number is returned as it is, since Typer hands defaults over too.
 
-    A number is returned as it is, since Typer hands defaults over too. Raises BadParameter for what
-    is not a whole number.
+    Raises BadParameter for what is not a whole number.
     """
-    digits, unit = _split_unit(str(text).lower())
-    try:
-        size = Decimal(digits) * _FACTORS[unit]  # exact, where a float would round 2**53 + 1
-        if not size.is_finite() or size.adjusted() > MAX_EXPONENT or size != size.to_integral():
-            raise ValueError
-    except (KeyError, ValueError, ArithmeticError) as error:
-        raise typer.BadParameter(
-            f"{text!r} is not a whole number such as 500, 10k or 5M"
-        ) from error
-    return int(size)
+    with _bad_parameter():
+        return quantities.parse_size(str(text))
 
 
 def parse_number(text: str | float) -> float:
@@ -41,11 +28,8 @@ def parse_number(text: str | float) -> float:
 
 def parse_duration(text: str | float) -> float:
     """`90s`, `5m`, `2h`, `1d` or a number of seconds -> seconds. Raises BadParameter for others."""
-    digits, unit = _split_unit(str(text).lower())
-    try:
-        return float(digits) * DURATIONS[unit or "s"]
-    except (KeyError, ValueError) as error:
-        raise typer.BadParameter(f"{text!r} is not a time such as 90s, 5m or 2h") from error
+    with _bad_parameter():
+        return quantities.parse_duration(str(text))
 
 
 def parse_text(argument: str) -> str:
@@ -74,7 +58,10 @@ def format_count(count: float) -> str:
     return f"{count / 1e3:.0f}k" if count >= 1000 else f"{count:.0f}"
 
 
-def _split_unit(text: str) -> tuple[str, str]:
-    """`5 m` -> (`5`, `m`); the unit is empty where no letters stand behind the number."""
-    digits = text.rstrip("abcdefghijklmnopqrstuvwxyz ")
-    return digits, text[len(digits) :].strip()
+@contextmanager
+def _bad_parameter() -> Iterator[None]:
+    """What is wrong with a value becomes Typer's error, which names the option."""
+    try:
+        yield
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error

@@ -60,8 +60,6 @@ class TextConfig:
     )
 
     def __post_init__(self) -> None:
-        for name in ("include", "exclude"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
         check_options(self)
         object.__setattr__(self, "encoding", _known_encoding(self.encoding))
         if self.as_bytes:

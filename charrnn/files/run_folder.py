@@ -13,6 +13,7 @@ from pathlib import Path
 from charrnn.errors import CheckpointError, OutputError, RunError, UsageError, did_you_mean
 from charrnn.files import atomic, lock
 from charrnn.files.typed_json import parse_object
+from charrnn.options import check_type
 
 CHECKPOINTS = Path("checkpoints")
 """The folder of all runs, in the current folder."""
@@ -122,7 +123,8 @@ class RunFolder:
 
 
 def check_name(name: str) -> str:
-    """Return `name` if it can name a run; raise UsageError otherwise."""
+    """Return `name` if it can name a run; raise UsageError or TypeError otherwise."""
+    check_type("name", name, str, "a text")
     if not name or name.startswith(".") or Path(name).name != name:
         raise UsageError(f"`name` {name!r}: use a plain name, without slashes or a leading dot")
     return name

@@ -6,8 +6,9 @@ from typing import Literal, NamedTuple
 
 from charrnn.errors import UsageError
 from charrnn.model.precision import Precision
-from charrnn.options import COUNT, DURATIONS, Range, check_options, option
+from charrnn.options import COUNT, Range, check_options, option
 from charrnn.plan.engines import EngineName
+from charrnn.quantities import DURATIONS
 
 STOPPING = "When training stops (--budget, --steps or --epochs; 3m if none)"
 TRAINING = "Training"

@@ -10,9 +10,9 @@ from typing import Literal, TypedDict
 class TrainingKeywords(TypedDict, total=False):
     """The keywords of charrnn.train and charrnn.compare."""
 
-    budget: float | None
+    budget: float | str | None
     """Wall time of the whole command, such as 90s, 5m or 2h. With --steps or --epochs beside it,
-    training stops at whichever comes first. In seconds."""
+    training stops at whichever comes first. A number is in seconds."""
     epochs: float | None
     """Epochs to train for, each of them one reading of the training text."""
     preset: Literal["char-rnn", "keras", "karpathy-shakespeare"] | None
@@ -21,14 +21,14 @@ class TrainingKeywords(TypedDict, total=False):
     Karpathy's article)."""
     init_from: str | None
     """Model (a run, a folder or a file) whose weights training starts from."""
-    steps: int | None
+    steps: int | str | None
     """Optimizer steps of the whole run, each on one window of every stream."""
-    eval_every: int | None
+    eval_every: int | str | None
     """Optimizer steps between two evaluations. Default: a tenth of the run."""
-    eval_chars: int | None
+    eval_chars: int | str | None
     """Characters of the validation text that an evaluation in training reads, about. Default: as
     many as all evaluations together can read in 3 % of the time."""
-    patience: int | None
+    patience: int | str | None
     """Evaluations in a row without a better model after which training stops; 0: it never does.
     Default: 3."""
     save_every: str | None
@@ -37,11 +37,11 @@ class TrainingKeywords(TypedDict, total=False):
     cell: Literal["rnn", "gru", "lstm", "jordan", "irnn", "gru-simple", "gru-cho", "bow"] | None
     """Recurrent cell of every layer. gru applies its reset gate after the recurrent product, as
     cuDNN does, gru-cho before it. Default: gru."""
-    num_layers: int | None
+    num_layers: int | str | None
     """Recurrent layers, each reading the one below. Default: 1."""
-    hidden_size: int | None
+    hidden_size: int | str | None
     """Units in each layer. Default: by text and time."""
-    embedding_size: int | None
+    embedding_size: int | str | None
     """Width of the learned linear embedding of the one-hot input; 0 feeds the one-hot vectors
     themselves. Default: 64."""
     dropout: float | None
@@ -50,15 +50,15 @@ class TrainingKeywords(TypedDict, total=False):
     weight_drop: float | None
     """Probability with which each recurrent weight is left out for one window, while the others
     are scaled up; in training only (Merity et al. 2018). Default: by text and time."""
-    batch_size: int | None
+    batch_size: int | str | None
     """Streams of the text that are read side by side in a step. Default: 16."""
-    seq_len: int | None
+    seq_len: int | str | None
     """Characters of each stream in a step's window; the gradient reaches no further back.
     Default: 64."""
     reset_prob: float | None
     """Probability with which a stream begins a window with the zero state, as sampling does.
     Default: 0.01; 1 for irnn."""
-    seed: int | None
+    seed: int | str | None
     """Seed of the initial weights, of dropout, and of the order in which records are read.
     Default: 0."""
     init_range: float | None
@@ -72,21 +72,21 @@ class TrainingKeywords(TypedDict, total=False):
     """Number type of the matrix products in training; auto takes the faster one. Default: auto."""
     device: Literal["cpu", "cuda"] | None
     """Processor that trains. Default: cuda if there is one."""
-    threads: int | None
+    threads: int | str | None
     """CPU threads that train. Default: all CPUs, or 1 where more would be slower."""
     optimizer: Literal["adamw", "rmsprop", "sgd"] | None
     """Equations that turn gradients into steps: cautious AdamW, RMSprop, or SGD with momentum.
     Default: adamw."""
     lr: float | None
     """Highest learning rate, reached after the warm-up. Default: by text and time."""
-    warmup_steps: int | None
+    warmup_steps: int | str | None
     """Steps over which the learning rate rises from zero; at most a tenth of the run. Default:
     50."""
     lr_decay: float | None
     """Factor by which the learning rate is multiplied after each epoch from the --lr-decay-
     after-th on, in place of a cosine over the run; 1 keeps the rate as it is. Default: a
     cosine."""
-    lr_decay_after: int | None
+    lr_decay_after: int | str | None
     """First epoch after which the learning rate is multiplied by --lr-decay. Default: 10."""
     alpha: float | None
     """Decay of RMSprop's mean of the squared gradients, per step. Default: 0.95."""
@@ -120,10 +120,10 @@ class TrainingKeywords(TypedDict, total=False):
     utf-8."""
     normalize: Literal["NFC"] | None
     """NFC composes letters and their accents; left out, the text stays as it is."""
-    min_count: int | None
+    min_count: int | str | None
     """Characters that occur less often than this become U+FFFD, the replacement character.
     Default: 1."""
-    include: Sequence[str] | None
+    include: str | Sequence[str] | None
     """Take only files in folders that match the pattern, such as '*.c'; may be given again."""
-    exclude: Sequence[str] | None
+    exclude: str | Sequence[str] | None
     """Leave out files and folders in folders that match the pattern; may be given again."""

@@ -6,14 +6,15 @@ from typing import Any, TypeVar, Unpack
 
 from charrnn.corpus.split_config import SplitConfig
 from charrnn.corpus.text_config import TextConfig
-from charrnn.errors import UsageError, did_you_mean
+from charrnn.errors import UsageError
 from charrnn.model.cells import CELLS, CellName
 from charrnn.model.config import MODEL, ModelConfig
 from charrnn.options import (
     AUTO,
     Declaration,
     Range,
-    check_values,
+    check_names,
+    check_value,
     declarations,
     inapplicable,
     option,
@@ -97,7 +98,7 @@ class TrainingRequest:
     All of that happens before any text is read or torch is imported.
     """
 
-    given: TrainingKeywords
+    given: dict[str, Any]
     """The values that were given, by the names of their options."""
 
     def __init__(self, **options: Unpack[TrainingKeywords]) -> None:
@@ -178,15 +179,13 @@ class TrainingRequest:
     def _over(self, config: _Config) -> _Config:
         """`config`, with the values that were given in place of its own."""
         names = {entry.name for entry in fields(config)} & self.given.keys()
-        return replace(config, **{name: self.given[name] for name in names})  # type: ignore[literal-required]
+        return replace(config, **{name: self.given[name] for name in names})
 
     def _check(self) -> None:
         """Raise UsageError or TypeError for what the class says."""
         given = self.given
         if "steps" in given and "epochs" in given:
             raise UsageError("`steps` and `epochs` both say how much to train: give one of them")
-        check_values(PlanInputs, given)
-        check_values(RunConfig, given)
         model = self.model_config(vocab_size=2)
         self.optimizer_config()
         self.text_config()
@@ -207,19 +206,17 @@ def _inapplicable(values: Mapping[str, Any]) -> Iterator[tuple[Declaration, str]
         yield from inapplicable(config, values)
 
 
-def _normalized(options: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The options that are given: all but those that are None or `auto`, and lists as tuples.
+def _normalized(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that are given, all but those that are None or `auto`, each of its own kind.
 
-    Raises TypeError for an option that does not exist.
+    Raises UsageError or TypeError for a value that is none of the option's, TypeError for an option
+    that does not exist.
     """
     declared = {declaration.name: declaration for declaration in training_options()}
     given = {}
+    check_names(options, declared, "training")
     for name, value in options.items():
-        if name not in declared:
-            meant = did_you_mean(name, declared)
-            raise TypeError(f"no training option is called {name!r}{meant}")
         if value is None or (value == AUTO and declared[name].option.takes_auto):
             continue
-        is_list = declared[name].kind is tuple and isinstance(value, list)
-        given[name] = tuple(value) if is_list else value
+        given[name] = check_value(declared[name], value)
     return given

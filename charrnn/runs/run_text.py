@@ -16,6 +16,7 @@ from charrnn.corpus.split_config import SplitConfig
 from charrnn.corpus.text_config import TextConfig
 from charrnn.errors import CorpusError, UsageError
 from charrnn.files.run_folder import RunFolder
+from charrnn.options import check_type
 from charrnn.plan.plan import CorpusPlan
 
 Corpus: TypeAlias = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
@@ -79,6 +80,10 @@ def find(corpus: Corpus, report: Report) -> FoundText:
     Raises UsageError if nothing is named, CorpusError if there is no such text.
     """
     names = [corpus] if isinstance(corpus, str | os.PathLike) else corpus
+    words = "a path, a name or several"
+    check_type("corpus", names, Sequence, words)
+    for name in names:
+        check_type("corpus", name, (str, os.PathLike), words)
     arguments = tuple(os.fspath(name) for name in names)
     if not arguments:
         raise UsageError("no text to learn from: name a file, a folder, - for stdin, or stdlib")

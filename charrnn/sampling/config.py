@@ -101,9 +101,6 @@ class SamplingConfig:
     )
 
     def __post_init__(self) -> None:
-        if isinstance(self.stop, str):
-            object.__setattr__(self, "stop", (self.stop,))
-        object.__setattr__(self, "stop", tuple(self.stop))
         check_options(self)
         if self.samples > 1 and self.length == ENDLESS:
             raise UsageError(f"`samples` {self.samples}: texts without end need one command each")

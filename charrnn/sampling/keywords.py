@@ -10,13 +10,13 @@ from typing import TypedDict
 class SamplingKeywords(TypedDict, total=False):
     """The keywords of Model.generate."""
 
-    seed: int | None
+    seed: int | str | None
     """Seed of the random numbers: the same seed gives the same text on every machine. Default:
     random."""
     temperature: float | None
     """Number that the logits are divided by: below 1 the text is safer, above 1 wilder; 0 always
     takes the likeliest character. Default: 0.8."""
-    top_k: int | None
+    top_k: int | str | None
     """Choose only among the K likeliest characters; 0: among all. Default: 0."""
     top_p: float | None
     """Choose only among the likeliest characters that together have probability P; 1: among all.
@@ -26,13 +26,13 @@ class SamplingKeywords(TypedDict, total=False):
     0: among all. Default: 0."""
     forbid: str | None
     """Characters that are never written."""
-    length: int | None
+    length: int | str | None
     """Most new characters of a text; -1: no end. Default: 1000, or 1000 for each of --lines."""
-    stop: Sequence[str] | None
+    stop: str | Sequence[str] | None
     """End the text before STRING; may be given again."""
     keep_stop: bool | None
     """End the text behind the --stop string instead of before it."""
-    lines: int | None
+    lines: int | str | None
     """End the text after N newlines."""
     match: str | None
     """Write only what matches the whole of a regular expression, in Python's syntax but for

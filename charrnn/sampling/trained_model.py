@@ -6,13 +6,12 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack, get_args
 
 import numpy as np
 
 from charrnn.corpus.vocabulary import Unknown, Vocabulary
 from charrnn.cpus import affordable_threads
-from charrnn.errors import UsageError
 from charrnn.files import run_folder
 from charrnn.inference.make_network import make_network
 from charrnn.inference.network import Network
@@ -20,7 +19,7 @@ from charrnn.model import checkpoint
 from charrnn.model.checkpoint import Checkpoint
 from charrnn.model.config import ModelConfig
 from charrnn.model.precision import SAMPLING_PRECISIONS, PrecisionChoice, SamplingPrecision
-from charrnn.options import with_keywords
+from charrnn.options import check_choice, check_names, check_type, declarations, with_keywords
 from charrnn.sampling.config import SamplingConfig
 from charrnn.sampling.keywords import SamplingKeywords
 from charrnn.sampling.place import Place
@@ -35,6 +34,10 @@ class Model:
         self.path = path
         self.checkpoint = loaded
         self._networks: dict[tuple[SamplingPrecision, int | None], Network] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle holds: all but the networks, which are made anew when needed."""
+        return {**vars(self), "_networks": {}}
 
     def network(self, precision: PrecisionChoice = "auto", threads: int | None = None) -> Network:
         """The network that runs the model in `precision` on `threads` CPU threads.
@@ -56,9 +59,7 @@ class Model:
         "auto" names the fastest that was measured to cost this model next to nothing. Raises
         UsageError for a name of no precision.
         """
-        if choice not in ("auto", *SAMPLING_PRECISIONS):
-            names = ", ".join(SAMPLING_PRECISIONS)
-            raise UsageError(f"`precision` {choice!r}: choose one of auto, {names}")
+        check_choice("precision", choice, ("auto", *SAMPLING_PRECISIONS))
         return self.checkpoint.losses.fastest_precision() if choice == "auto" else choice
 
     @property
@@ -95,6 +96,10 @@ class Model:
         leaves it out, "replace" reads it as unknown. Raises VocabularyError for one otherwise,
         UsageError for a value out of range and TypeError for one of another type, at once.
         """
+        check_type("prime", prime, (str, bytes), "a text")
+        check_choice("unknown", unknown, get_args(Unknown))
+        known = [declared.name for declared in declarations(SamplingConfig)]
+        check_names(options, [name for name in known if name != "samples"], "sampling")
         given = {name: value for name, value in options.items() if value is not None}
         config = SamplingConfig(**{"seed": new_seed(), **given})  # type: ignore[arg-type]
         network = self.network(precision)
@@ -153,5 +158,8 @@ def load(model: str | os.PathLike[str] | None = None) -> Model:
     CheckpointError if there is no such model or its file is damaged, NewerFormatError if a later
     charrnn wrote the file.
     """
-    path = run_folder.find_model(None if model is None else os.fspath(model))
+    if model is not None:
+        check_type("model", model, (str, os.PathLike), "a run's name or a path")
+        model = os.fspath(model)
+    path = run_folder.find_model(model)
     return Model(path, checkpoint.read(path))

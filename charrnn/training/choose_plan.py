@@ -296,9 +296,8 @@ def _reasons_of_what_was_asked(request: TrainingRequest) -> dict[str, str]:
 
 def _most_steps(request: TrainingRequest, reading: Reading) -> int:
     """The steps asked for, outright or as epochs; where neither was, as many as teach anything."""
-    steps = request.given.get("steps")
-    if steps is not None:
-        return steps
+    if "steps" in request.given:
+        return int(request.given["steps"] or 1)
     epochs = request.given.get("epochs") or MAX_EPOCHS
     return max(1, round(epochs * reading.steps))
 

@@ -13,6 +13,9 @@ void bind_machine(nanobind::module_& module);
 }  // namespace charrnn
 
 NB_MODULE(_native, module) {
+  // What a script still holds when it ends, in a thread or by an error of its own, is freed by the system; nanobind
+  // would list it below the script's own last words.
+  nanobind::set_leak_warnings(false);
   module.doc() = "The kernels of charrnn in C++; _native.pyi says what each function takes.";
   charrnn::bind_layer(module);
   charrnn::bind_loss(module);
