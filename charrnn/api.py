@@ -104,10 +104,10 @@ def resume(
 ) -> Model:
     """Continue the run called `name` as if it had never stopped, and return its best model.
 
-    With a `budget` ("5m", or seconds), `steps` or `epochs` it learns on for so much longer, also if it had
-    finished; its model is replaced only by a better one. `corpus` says where its text is now, if
-    that has moved. The other arguments are those of `train`. Raises RunError if there is no such
-    run, CorpusError if its text has changed, UsageError if the budget is too short.
+    With a `budget` ("5m", or seconds), `steps` or `epochs` it learns on for so much longer, also if
+    it had finished; its model is replaced only by a better one. `corpus` says where its text is
+    now, if that has moved. The other arguments are those of `train`. Raises RunError if there is no
+    such run, CorpusError if its text has changed, UsageError if the budget is too short.
     """
     clock, report = elapsed or _stopwatch(), on_event or silent
     limits = TrainingRequest(budget=budget, steps=steps, epochs=epochs)
