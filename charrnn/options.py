@@ -289,7 +289,8 @@ def check_type(name: str, value: Any, kinds: type | tuple[type, ...], words: str
 def check_choice(name: str, value: Any, choices: Collection[str]) -> None:
     """Raise UsageError if the argument `name` is none of the words `choices`."""
     if value not in choices:
-        raise UsageError(f"`{name}` {value}: choose one of {', '.join(choices)}")
+        meant = did_you_mean(str(value), choices)
+        raise UsageError(f"`{name}` {value}: choose one of {', '.join(choices)}{meant}")
 
 
 def check_names(given: Iterable[str], known: Collection[str], kind: str) -> None:

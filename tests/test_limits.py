@@ -1,6 +1,7 @@
 """Where texts end and what they may hold: held to `re` and to str.find."""
 
 import re
+import string
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from charrnn.inference.numpy_network import NumpyNetwork
 from charrnn.model import checkpoint
 from charrnn.sampling import limits
 from charrnn.sampling.config import SamplingConfig
-from charrnn.sampling.expression import DEAD, Expression
+from charrnn.sampling.expression import DEAD, POSIX_CLASSES, Expression
 from charrnn.sampling.place import Place
 from charrnn.sampling.texts import Texts
 
@@ -90,6 +91,27 @@ def test_in_byte_mode_an_expression_reads_the_bytes_of_utf_8() -> None:
     assert expression.accepts(state)
 
 
+@pytest.mark.parametrize("name", POSIX_CLASSES)
+def test_what_is_told_in_place_of_a_posix_class_is_that_class_in_ascii(name: str) -> None:
+    members = {
+        "blank": " \t",
+        "cntrl": "".join(map(chr, (*range(32), 127))),
+        "graph": string.digits + string.ascii_letters + string.punctuation,
+        "print": string.digits + string.ascii_letters + string.punctuation + " ",
+        "alnum": string.digits + string.ascii_letters,
+        "alpha": string.ascii_letters,
+        "digit": string.digits,
+        "lower": string.ascii_lowercase,
+        "punct": string.punctuation,
+        "space": string.whitespace,
+        "upper": string.ascii_uppercase,
+        "word": string.digits + string.ascii_letters + "_",
+        "xdigit": string.hexdigits,
+    }
+    written = re.compile(POSIX_CLASSES[name], re.ASCII)
+    assert {c for c in map(chr, range(128)) if written.fullmatch(c)} == set(members[name])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -101,7 +123,10 @@ def test_in_byte_mode_an_expression_reads_the_bytes_of_utf_8() -> None:
         ({"match": "(a"}, "missing \\)"),
         ({"match": "(" * 5000 + ")" * 5000}, "nested too deeply|too many"),
         ({"match": "a☃"}, "cannot spell it"),
-        ({"match": "a", "forbid": "a"}, "cannot spell it"),
+        ({"match": "a", "forbid": "a"}, "without those of `forbid`, cannot spell it"),
+        ({"match": "(a)(?(1)b)"}, "a condition on a group"),
+        ({"match": "(?>a)"}, "an atomic group"),
+        ({"match": "[^a[:space:]]"}, r"no \[:space:\]; for \[\[:space:\]\] write \\s"),
         ({"match": "a{61}"}, "`length` 60: `match` needs at least 61 characters"),
         ({"match": "(a{1000}){1000}"}, "too large"),
         ({"match": "[ab]*a[ab]{40}"}, "too large"),

@@ -341,6 +341,8 @@ BAD_OPTIONS = [
     ("--match '(a'", 2, "missing )"),
     (r"--match '(a)\1'", 2, "a back-reference cannot be followed"),
     ("--match 'a(?=b)'", 2, "lookaround cannot be followed"),
+    ("--match '[[:alpha:]]+'", 2, r"no [:alpha:]; for [[:alpha:]] write [^\W\d_]"),
+    ("--unknown skp", 2, "'skp' is not one of error, skip, replace; did you mean 'skip'?"),
     ("--match é", 2, "this model's characters cannot spell it"),
     ("--match 'a{9}' -n 8", 2, "--length 8: --match needs at least 9 characters"),
     ("-i --json", 2, "--json: has no meaning at the prompt of -i"),

@@ -159,9 +159,9 @@ def sample(
     Filters apply in the order --forbid and --match, --top-k, --top-p, --min-p,
     each to what the one before it left; the temperature comes last.
 
-    --match knows Python's syntax but for lookaround and back-references. The text
-    goes on while the expression lets it: it ends where nothing can follow, before
-    a --stop, after --lines or at --length, and only where what is written matches.
+    With --match the text goes on while the expression lets it: it ends where
+    nothing can follow, before a --stop, after --lines or at --length, and only
+    where what is written matches.
     """
     from charrnn.files.atomic import check_replaceable
     from charrnn.sampling import saved_state, trained_model

@@ -120,20 +120,25 @@ def locate(argument: str) -> Source:
         return source
     if glob.has_magic(argument):
         raise CorpusError(f"no file matches {argument!r}")
-    places = "here or in corpora/" if Path(argument).name == argument else "there"
+    places = " here or in corpora/" if Path(argument).name == argument else ""
     raise CorpusError(
-        f"no file or folder {argument!r} {places}; give a path, - for stdin, stdlib, or a name "
-        "that `charrnn corpus list` shows" + did_you_mean(argument, _known_names())
+        f"no file or folder {argument!r}{places}; give a path, - for stdin, stdlib, or a name "
+        "that `charrnn corpus list` shows" + did_you_mean(argument, _names_beside(argument))
     )
 
 
-def _known_names() -> Iterator[str]:
-    """What might have been meant: the files here and in corpora/, and the catalogue's names."""
-    yield STDLIB
-    yield from (name for entry in CATALOGUE for name in (entry.name, *entry.aliases))
-    for folder in (Path(), CORPORA):
+def _names_beside(argument: str) -> Iterator[str]:
+    """What might have been meant by `argument`: the files in its folder; and where it names no
+    folder, those in corpora/ and the catalogue's names.
+    """
+    folder = Path(argument).parent
+    with suppress(OSError):
+        yield from (str(path) for path in folder.iterdir())
+    if Path(argument).name == argument:
+        yield STDLIB
+        yield from (name for entry in CATALOGUE for name in (entry.name, *entry.aliases))
         with suppress(OSError):
-            yield from (path.name for path in folder.iterdir())
+            yield from (path.name for path in CORPORA.iterdir())
 
 
 def name_of(sources: Sequence[Source]) -> str:

@@ -196,7 +196,7 @@ def find_run(name: str) -> RunFolder:
         )
     raise RunError(
         f"no run named {name!r} in {CHECKPOINTS}/; `charrnn list` shows those there are"
-        + did_you_mean(name, _names_in_checkpoints())
+        + did_you_mean(name, [folder.name for folder in _folders()])
     )
 
 
@@ -217,6 +217,7 @@ def find_model(argument: str | None) -> Path:
     None stands for what $CHARRNN_MODEL names, or else for the newest run. Raises CheckpointError if
     there is no such model.
     """
+    origin = "" if argument else f" (${MODEL_VARIABLE})"
     argument = argument or os.environ.get(MODEL_VARIABLE)
     if argument is None:
         runs = list_runs()
@@ -233,9 +234,10 @@ def find_model(argument: str | None) -> Path:
             return folder.model
         if path.is_file():
             return path
+    known = [name for folder in _folders() for name in (folder.name, str(folder.path))]
     raise CheckpointError(
-        f"no model {argument!r}: no run in {CHECKPOINTS}/ (see `charrnn list`), file or folder"
-        + did_you_mean(argument, _names_in_checkpoints())
+        f"no model {argument!r}{origin}: no run in {CHECKPOINTS}/ (see `charrnn list`), file or "
+        f"folder{did_you_mean(argument, known)}"
     )
 
 
@@ -265,10 +267,6 @@ def _can_make_its_model(folder: RunFolder) -> bool:
     except (OSError, ValueError):
         return False
     return folder.previous_model.exists() or not any(path.exists() for path in folder.states)
-
-
-def _names_in_checkpoints() -> list[str]:
-    return [folder.name for folder in _folders()]
 
 
 def _folders() -> list[RunFolder]:

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 from charrnn.corpus import ids_file, source
-from charrnn.corpus.catalogue import find_entry
+from charrnn.corpus.catalogue import CATALOGUE, find_entry
 from charrnn.corpus.encoded import EncodedCorpus
 from charrnn.corpus.progress import Report
 from charrnn.corpus.reading import Reading, read_sources
 from charrnn.corpus.source import Source
 from charrnn.corpus.split_config import SplitConfig
 from charrnn.corpus.text_config import TextConfig
-from charrnn.errors import CorpusError, UsageError
+from charrnn.errors import CorpusError, UsageError, did_you_mean
 from charrnn.files.run_folder import RunFolder
 from charrnn.options import check_type
 from charrnn.plan.plan import CorpusPlan
@@ -99,7 +99,11 @@ def fetch(name: str, report: Report) -> Path:
 
     entry = find_entry(name)
     if entry is None:
-        raise CorpusError(f"no corpus {name!r} in the catalogue; `charrnn corpus list` shows it")
+        names = [name for entry in CATALOGUE for name in (entry.name, *entry.aliases)]
+        raise CorpusError(
+            f"no corpus {name!r} in the catalogue, which `charrnn corpus list` shows"
+            + did_you_mean(name, names)
+        )
     return download(entry, source.CORPORA, report)
 
 

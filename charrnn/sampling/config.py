@@ -88,7 +88,8 @@ class SamplingConfig:
     match: str | None = option(
         None,
         "Write only what matches the whole of a regular expression, in Python's syntax but for "
-        "lookaround and back-references.",
+        "lookaround, back-references and conditions, atomic groups and possessive repeats, and "
+        "anchors or word boundaries inside it; Python has no [[:alpha:]].",
         END,
         "REGEX",
     )

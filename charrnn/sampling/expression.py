@@ -29,12 +29,29 @@ _REFUSED = {
     "ASSERT_NOT": "lookaround",
     "GROUPREF": "a back-reference",
     "GROUPREF_IGNORE": "a back-reference",
-    "GROUPREF_EXISTS": "a back-reference",
+    "GROUPREF_EXISTS": "a condition on a group",
     "ATOMIC_GROUP": "an atomic group",
     "POSSESSIVE_REPEAT": "a possessive repeat",
     "AT": "an anchor or word boundary inside the expression",
 }
 """What no automaton can follow: names of the parser's operations, and what users call them."""
+POSIX_CLASSES = {
+    "alnum": r"[^\W_]",
+    "alpha": r"[^\W\d_]",
+    "blank": r"[ \t]",
+    "cntrl": r"[\x00-\x1f\x7f]",
+    "digit": r"\d",
+    "graph": "[!-~]",
+    "lower": "[a-z]",
+    "print": "[ -~]",
+    "punct": "[!-/:-@[-`{-~]",
+    "space": r"\s",
+    "upper": "[A-Z]",
+    "word": r"\w",
+    "xdigit": "[0-9A-Fa-f]",
+}
+"""What Python has for each class that POSIX writes as [[:NAME:]]."""
+_POSIX_CLASS = re.compile(rf"\[:\^?({'|'.join(POSIX_CLASSES)}):\]")
 
 
 class Expression:
@@ -106,6 +123,7 @@ class _Nfa:
         self.moves: list[list[tuple[int, int]]] = []
         """Moves from each state: (index of the mask that the symbol must lie in, next state)."""
         self._empty_moves: list[list[int]] = []  # from each state: states reached without a symbol
+        _refuse_posix_classes(pattern)
         parsed = _parse(pattern.encode() if vocabulary.is_bytes else pattern)
         items = _without_anchors(list(parsed))
         self.end = self._add(items, self._new_state(), parsed.state.flags)
@@ -197,6 +215,16 @@ def too_large(pattern: str) -> UsageError:
     return UsageError(
         f"`match` {pattern!r}: the expression is too large; ask for fewer repetitions"
     )
+
+
+def _refuse_posix_classes(pattern: str) -> None:
+    """Raise UsageError for [:alpha:] and the like, whose letters `re` would take one by one."""
+    found = _POSIX_CLASS.search(pattern)
+    if found is not None:
+        raise UsageError(
+            f"`match` {pattern!r}: Python's syntax has no {found[0]}; "
+            f"for [[:{found[1]}:]] write {POSIX_CLASSES[found[1]]}"
+        )
 
 
 def _symbols(vocabulary: Vocabulary) -> list[str] | list[bytes]:

@@ -36,4 +36,5 @@ class SamplingKeywords(TypedDict, total=False):
     """End the text after N newlines."""
     match: str | None
     """Write only what matches the whole of a regular expression, in Python's syntax but for
-    lookaround and back-references."""
+    lookaround, back-references and conditions, atomic groups and possessive repeats, and
+    anchors or word boundaries inside it; Python has no [[:alpha:]]."""

@@ -225,8 +225,9 @@ class Limits:
     def _check_distance(self, distance: int) -> None:
         """Raise UsageError if `distance` symbols, the fewest of any text, are out of reach."""
         if distance == UNREACHABLE:
+            which = "" if self._allowed.all() else ", without those of `forbid`,"
             raise UsageError(
-                f"`match` {self._match!r}: this model's characters cannot spell it "
+                f"`match` {self._match!r}: this model's characters{which} cannot spell it "
                 "(`charrnn info` shows them)"
             )
         if self._length != ENDLESS and distance > self._length:
