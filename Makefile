@@ -9,8 +9,8 @@ CPP := $(wildcard $(NATIVE)/*/*.h $(NATIVE)/*/*.cpp)
 SANITIZED := build/native-sanitized
 EMULATED := build/native-emulated
 
-.PHONY: test test-slow demo bench lint types format generate native-sanitize native-emulate-amx torture fuzz-files fuzz-loader \
-  clean
+.PHONY: test test-slow demo bench lint types format generate record native-sanitize native-emulate-amx torture \
+  fuzz-files fuzz-loader clean
 
 # Each worker of the tests keeps to one CPU: see tests/conftest.py.
 test: lint types
@@ -35,6 +35,11 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(CPP)
+
+# The picture of a terminal that the README shows, in three minutes.
+record: $(READY)
+	$(BIN)/python -m pip install --quiet pyte
+	$(BIN)/python docs/record.py
 
 # What is made from the option declarations: the keywords of the Python API, and docs/options.md.
 generate: $(READY)
