@@ -49,7 +49,9 @@ def test_links_lead_to_files(page: Path) -> None:
     assert not [place for place in places if not (page.parent / place).exists()]
 
 
-def test_every_flag_of_the_readme_is_real() -> None:
-    told = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", (ROOT / "README.md").read_text("utf-8")))
+@pytest.mark.parametrize("page", ["README.md", "docs/guide.md", "docs/cells.md"])
+def test_every_flag_that_a_user_reads_of_is_real(page: str) -> None:
+    told = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", (ROOT / page).read_text("utf-8")))
     known = set(re.findall(r"--[a-z][a-z-]+", help_of_every_command()))
-    assert told - known == OF_OTHERS
+    assert len(told) > 5
+    assert told - known <= OF_OTHERS
