@@ -289,6 +289,14 @@ def test_every_choice_has_its_reason_and_any_can_be_overruled() -> None:
     assert (asked.model.hidden_size, asked.model.cell, asked.optimizer.lr) == (20, "rnn", 0.01)
 
 
+def test_weight_drop_follows_a_dropout_that_was_asked_for() -> None:
+    options: dict[str, Any] = {"hidden_size": 20, "epochs": 20, "eval_chars": 64}
+    options |= {"engine": "reference", "precision": "fp32"}  # so that nothing is measured
+    assert planned(**options)[0].model.weight_drop > 0
+    assert planned(**options, dropout=0.0)[0].model.weight_drop == 0
+    assert planned(**options, dropout=0.35)[0].model.weight_drop == 0.25
+
+
 def test_an_identity_is_neither_dropped_nor_carried_unless_that_is_asked_for() -> None:
     options: dict[str, Any] = {"hidden_size": 20, "epochs": 20, "cell": "irnn"}
     # so that nothing is measured

@@ -141,6 +141,8 @@ class Limits:
         states = {START: 0}
         situations = [START]
         rows: list[list[int]] = []
+        if self._match is None and self._lines * len(examples) > MOST_ENTRIES:
+            raise self._too_large()  # there is a state for each line, at least: soon told
         for situation in situations:  # the list grows on the way
             row = []
             for symbol in examples:

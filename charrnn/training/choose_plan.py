@@ -276,7 +276,7 @@ def _with_dropout(
     if "dropout" not in request.given:
         model = replace(model, dropout=dropout)
     if "weight_drop" not in request.given:
-        model = replace(model, weight_drop=choose_weight_drop(dropout, model.cell))
+        model = replace(model, weight_drop=choose_weight_drop(model.dropout, model.cell))
     return (
         model,
         f"{counted(readings, 'reading')} of the text, {per_char:.3g} parameters a character",
