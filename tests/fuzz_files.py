@@ -38,6 +38,7 @@ from charrnn.plan.config import StepConfig
 from charrnn.plan.optimizers import OptimizerConfig
 from charrnn.runs import saves
 from charrnn.runs.saves import Best, Machine, RunState, Saved
+from charrnn.runs.verdict import verdict_on
 from charrnn.sampling import saved_state
 from charrnn.sampling.place import Place
 from charrnn.sampling.trained_model import Model
@@ -76,7 +77,7 @@ def read_model(path: Path) -> Any:
     model = checkpoint.read(path)
     shown = Model(path, model)
     assert model_rows(shown)
-    assert json.dumps(model_record(shown))
+    assert json.dumps(model_record(shown, verdict_on(model)))
     weights = {name: weight.tobytes() for name, weight in model.weights.items()}
     return weights, model.vocabulary, model.config, model.corpus, model.losses, model.step
 

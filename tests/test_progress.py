@@ -11,14 +11,18 @@ import pytest
 from charrnn.cli.plan_rows import opening_rows
 from charrnn.cli.progress import TrainingDisplay
 from charrnn.cli.terminal import Color
+from charrnn.corpus.marks import Marks
 from charrnn.corpus.split_config import SplitConfig
 from charrnn.corpus.text_config import TextConfig
+from charrnn.model import checkpoint
+from charrnn.model.checkpoint import Losses
 from charrnn.model.config import ModelConfig
 from charrnn.plan.config import RunConfig, StepConfig
 from charrnn.plan.optimizers import OptimizerConfig
 from charrnn.plan.plan import CorpusPlan, Plan
 from charrnn.runs.events import EvalReport, RunFinished, RunStarted, SampleReport, StepReport
 from charrnn.words import counted
+from tests.conftest import random_checkpoint
 
 FOLDER = Path("checkpoints/my notes")
 STEPS, REPORTS, EVALUATIONS = 2000, 400, 10
@@ -108,18 +112,35 @@ def test_verbose_shows_every_evaluation_and_its_sample(capsys: pytest.CaptureFix
     assert shown.count("    what it wrote\n") == EVALUATIONS
 
 
-def test_the_end_says_how_good_the_model_is_and_how_to_use_it(
+@pytest.mark.parametrize("order0_bits", [3.0, 2.3])
+def test_the_end_says_how_good_the_model_is_and_how_to_use_it_unless_it_is_no_good(
+    order0_bits: float,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
+    model = random_checkpoint(ModelConfig(11, hidden_size=8))
+    corpus = replace(model.corpus, num_symbols=99_999, marks=Marks(order0_bits, 2.5))
+    losses = Losses(1.6, 99, val_carried=True)
+    monkeypatch.chdir(tmp_path)
+    FOLDER.mkdir(parents=True)
+    checkpoint.write(FOLDER / "model.safetensors", replace(model, corpus=corpus, losses=losses))
     display = TrainingDisplay(Color.AUTO)
     display.show(RunStarted(plan_of(steps=1), FOLDER, step=0))
     capsys.readouterr()
     display.show(RunFinished("finished", 1, FOLDER / "model.safetensors", 1.6, 75.0, 1.7, 1))
+    last_rows = [
+        ["verdict", "8 % better than bz2: this compressor needs 2.500 bits/char"],
+        ["write with", "charrnn sample 'my notes'"],
+    ]
+    if order0_bits < 2.4:
+        chance = "nothing to learn, no better than chance"
+        last_rows = [["verdict", f"{chance}: no character follows from those before it"]]
     assert [re.split(" {2,}", line) for line in capsys.readouterr().err.splitlines()] == [
         ["model", "checkpoints/my notes/model.safetensors"],
         ["trained", "1 step in 1m 15s"],
         ["validation", "2.308 bits/char (1.6000 nats)"],
-        ["write with", "charrnn sample 'my notes'"],
+        *last_rows,
     ]
 
 

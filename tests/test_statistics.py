@@ -14,7 +14,7 @@ from charrnn.corpus.encoded import EncodedCorpus
 from charrnn.corpus.ids_file import EncodedText
 from charrnn.corpus.progress import silent
 from charrnn.corpus.split_config import SplitConfig
-from charrnn.corpus.statistics import describe
+from charrnn.corpus.statistics import describe, measure_marks
 from tests.conftest import TEXT, Run
 
 
@@ -45,6 +45,17 @@ def test_compressors_read_the_text_itself() -> None:
         found = describe(encoded(text), silent)
         assert found.compressed["bz2"] == 8 * len(bz2.compress(data)) / len(text)
         assert found.compressed["xz"] < 2
+
+
+def test_the_marks_of_a_run_are_figures_of_the_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, marks = describe(encoded(TEXT), silent), measure_marks(encoded(TEXT))
+    assert marks.order0_bits == pytest.approx(found.entropies[0])
+    assert marks.compressed_bits == found.compressed[marks.compressor]
+    assert marks.compressed_bits == min(found.compressed.values())
+    words = "".join(f"{prefix}{number:05}\n" for prefix in "xyz" for number in range(9000))
+    assert measure_marks(encoded(words)).compressor == "xz"
+    monkeypatch.setattr(statistics, "MARKS_SAMPLE", 1000)
+    assert measure_marks(encoded(TEXT)) == measure_marks(encoded(TEXT[:1000])) != marks
 
 
 def test_a_long_text_is_measured_on_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,21 +11,24 @@ from charrnn.cli.terminal import Color, ColorOption, JsonOption, make_console, p
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from charrnn.runs.verdict import Verdict
     from charrnn.sampling.trained_model import Model
 
 
 def list_runs(as_json: JsonOption = False, color: ColorOption = Color.AUTO) -> None:
     """List the runs in ./checkpoints, newest first."""
     from charrnn.cli.model_facts import model_record
+    from charrnn.cli.verdict import plan_of, verdict_on
 
     models = _read_models()
+    verdicts = [verdict_on(model, plan_of(model)) for model in models]
     if as_json:
-        for model in models:
-            print(json.dumps(model_record(model), ensure_ascii=False))
+        for model, verdict in zip(models, verdicts, strict=True):
+            print(json.dumps(model_record(model, verdict), ensure_ascii=False))
     elif not models:
         print("no runs in checkpoints/ yet; `charrnn train FILE` makes one", file=sys.stderr)
     else:
-        _print_table(make_console(sys.stdout, color), models)
+        _print_table(make_console(sys.stdout, color), models, verdicts)
 
 
 def _read_models() -> list["Model"]:
@@ -46,8 +49,10 @@ def _read_models() -> list["Model"]:
     return models
 
 
-def _print_table(console: "Console", models: Sequence["Model"]) -> None:
-    """Print a row for each model."""
+def _print_table(
+    console: "Console", models: Sequence["Model"], verdicts: Sequence["Verdict | None"]
+) -> None:
+    """Print a row for each model and the verdict on its run."""
     from charrnn.cli.model_facts import architecture, inert, validation_bits, written
 
     rows = [
@@ -59,13 +64,15 @@ def _print_table(console: "Console", models: Sequence["Model"]) -> None:
             inert(model.checkpoint.corpus.name),
             f"{model.checkpoint.step:,}",
             written(model.path),
+            "" if verdict is None else verdict.words,
         )
-        for model in models
+        for model, verdict in zip(models, verdicts, strict=True)
     ]
     print_table(
         console,
-        ("run", "bits/char", "model", "size", "corpus", "steps", "written"),
+        ("run", "bits/char", "model", "size", "corpus", "steps", "written", "verdict"),
         rows,
         right=("bits/char", "steps"),
+        folded="verdict",
         dispensable=("steps", "size", "corpus", "written", "model"),
     )

@@ -12,14 +12,15 @@ if TYPE_CHECKING:
     from charrnn.model.checkpoint import Checkpoint
     from charrnn.model.config import ModelConfig
     from charrnn.plan.plan import Plan
+    from charrnn.runs.verdict import Verdict
     from charrnn.sampling.trained_model import Model
 
 MAX_CHARACTERS_SHOWN = 100
 """Most characters of a vocabulary that are listed."""
 
 
-def model_record(model: "Model") -> dict[str, Any]:
-    """Everything that the model file says, for JSON."""
+def model_record(model: "Model", verdict: "Verdict | None") -> dict[str, Any]:
+    """Everything that the model file says, and the verdict on its run, for JSON."""
     checkpoint = model.checkpoint
     return {
         "name": model.name,
@@ -31,6 +32,7 @@ def model_record(model: "Model") -> dict[str, Any]:
         "is_bytes": checkpoint.vocabulary.is_bytes,
         "corpus": asdict(checkpoint.corpus),
         "losses": asdict(checkpoint.losses),
+        "verdict": None if verdict is None else asdict(verdict),
         "step": checkpoint.step,
         "training": checkpoint.training,
         "versions": checkpoint.versions,

@@ -17,8 +17,10 @@ from charrnn.cli.terminal import (
     print_command,
     print_labelled,
 )
+from charrnn.cli.verdict import verdict_on, verdict_rows
 from charrnn.corpus.progress import Note, Progress
 from charrnn.inference.scoring import WINDOW, bits
+from charrnn.model import checkpoint
 from charrnn.plan.plan import Plan
 from charrnn.runs.events import (
     EvalReport,
@@ -31,6 +33,7 @@ from charrnn.runs.events import (
     SampleReport,
     StepReport,
 )
+from charrnn.sampling.trained_model import Model
 from charrnn.words import counted
 
 if TYPE_CHECKING:
@@ -110,7 +113,7 @@ class TrainingDisplay:
 
     def _show_start(self, event: RunStarted) -> None:
         """Show what the run will do; with `verbose` all of it, why, and what repeats it."""
-        plan = self._plan = event.plan
+        plan = event.plan
         self._begin(event)
         print_labelled(self._console, opening_rows(plan, event.folder, event.elapsed_s))
         for note in event.notes:
@@ -139,6 +142,7 @@ class TrainingDisplay:
 
     def _begin(self, event: RunStarted) -> None:
         """Count steps and time from the start of a session on."""
+        self._plan = event.plan
         self._steps = self._planned_steps = event.plan.run.steps
         self._started = (event.step, event.elapsed_s)
         self._lines = ProgressLines(*self._started)
@@ -265,7 +269,7 @@ class TrainingDisplay:
             self._print(f"to learn about the same, as the steps changed on the way: {command}")
 
     def _show_result(self, event: RunFinished) -> None:
-        """Say where the model is, what it took and how good it is."""
+        """Say where the model is, what it took, how good it is and what to do with it."""
         steps, took = counted(event.step, "step"), format_duration(event.elapsed_s)
         rows = [("model", str(event.model)), ("trained", f"{steps} in {took}")]
         if event.val_nats is not None:
@@ -273,7 +277,11 @@ class TrainingDisplay:
         if event.windows_nats is not None and self._verbose:
             windows = f"{_format_loss(event.windows_nats)}, windows of {WINDOW}, empty state"
             rows.append(("", windows))
-        rows.append(("write with", f"charrnn sample {shlex.quote(event.model.parent.name)}"))
+        model = Model(event.model, checkpoint.read(event.model))
+        verdict = verdict_on(model, self._plan)
+        rows += verdict_rows(model, verdict)
+        if verdict is None or not verdict.is_chance:
+            rows.append(("write with", f"charrnn sample {shlex.quote(event.model.parent.name)}"))
         print_labelled(self._console, rows)
 
     def _progress(self, step: int, elapsed_s: float) -> str:

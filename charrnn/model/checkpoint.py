@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.corpus.marks import Marks
 from charrnn.corpus.text_config import TextConfig
 from charrnn.corpus.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, VocabularyError
@@ -50,6 +51,8 @@ class CorpusRecord:
     """With streams: how many there are."""
     stream_unit: int | None = None
     """With streams: the length of each split of one is a multiple of so many characters."""
+    marks: Marks | None = None
+    """What the text costs without a model; None: an older charrnn wrote the file."""
 
 
 @dataclass(frozen=True)

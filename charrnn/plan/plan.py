@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from charrnn.corpus.marks import Marks
 from charrnn.corpus.split_config import SplitConfig
 from charrnn.corpus.text_config import TextConfig
 from charrnn.errors import RunError
@@ -41,6 +42,8 @@ class CorpusPlan:
     """Characters of the whole text (bytes in byte mode)."""
     splits: SplitConfig
     """What of the text is held back."""
+    marks: Marks | None = None
+    """What the text costs without a model; None: an older charrnn made the plan."""
 
     def gives_name(self, run: str) -> bool:
         """Whether a run on this text is called `run` of itself, such as `notes` or `notes-2`."""

@@ -13,6 +13,7 @@ from charrnn.corpus.progress import Report
 from charrnn.corpus.reading import Reading, read_sources
 from charrnn.corpus.source import Source
 from charrnn.corpus.split_config import SplitConfig
+from charrnn.corpus.statistics import measure_marks
 from charrnn.corpus.text_config import TextConfig
 from charrnn.errors import CorpusError, UsageError, did_you_mean
 from charrnn.files.run_folder import RunFolder
@@ -71,6 +72,7 @@ class ReadText:
             sha256=corpus.sha256,
             num_symbols=len(corpus.ids),
             splits=corpus.splits,
+            marks=measure_marks(self.reading.text),
         )
 
 

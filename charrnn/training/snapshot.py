@@ -41,6 +41,7 @@ def make_checkpoint(
             sha256=corpus.sha256,
             num_symbols=corpus.num_symbols,
             text=corpus.text,
+            marks=corpus.marks,
             **asdict(corpus.splits),
         ),
         losses=Losses() if score is None else Losses(score.nats_per_char, score.characters),
