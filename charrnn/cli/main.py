@@ -113,7 +113,13 @@ def main() -> None:
 
 
 def _use_utf8() -> None:
-    """Let stdout and stderr be UTF-8, whatever the locale says."""
+    """Let streams, arguments and the names of files be UTF-8, whatever the locale says.
+
+    Where they are not, Python starts once more, in the mode in which they are: how it decodes
+    arguments and names is settled before a program begins.
+    """
+    if sys.getfilesystemencoding() != "utf-8" and sys.executable:
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # None where it is closed
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")

@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import locale
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -56,8 +58,9 @@ class Prompt:
         self._by_paragraph = by_paragraph
         self._unknown = unknown
         self._output = Output()
-        if isinstance(sys.stdin, io.TextIOWrapper):  # parse_text judges what is no UTF-8
-            sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            # parse_text judges what is no UTF-8; a script may have been written on Windows.
+            sys.stdin.reconfigure(encoding="utf-8-sig", errors="surrogateescape", newline=None)
         self._sign = "> " if sys.stdin.isatty() else ""
         """What a person at a terminal sees before the line that is being typed."""
 
@@ -67,8 +70,7 @@ class Prompt:
         `place` is where the text begins. If it is `primed`, the model writes before the first line
         is read.
         """
-        with contextlib.suppress(ImportError):
-            import readline  # noqa: F401 (lets people edit the lines that input reads)
+        _let_lines_be_edited()
         if primed:
             place = self._write(place)
         while True:
@@ -157,6 +159,17 @@ class Prompt:
         # Each text has random numbers of its own, and the same ones again after /seed.
         self._config = replace(self._config, seed=(self._config.seed + 1) % 2**64)
         return place.then(self._network, np.concatenate(written))
+
+
+def _let_lines_be_edited() -> None:
+    """Let people edit the lines that `input` reads, letter by letter and not byte by byte.
+
+    readline asks the environment what a letter is, each time.
+    """
+    if locale.getencoding().lower() != "utf-8":
+        os.environ["LC_ALL"] = "C.UTF-8"
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401
 
 
 def _line_of(error: CharRNNError | TyperException) -> str:
