@@ -57,7 +57,7 @@ def test_arguments_files_and_messages_are_utf8(cli: Run, tmp_path: Path) -> None
     for source in (("--prime", "é🙂"), ("--prime-file", "prime é.txt"), ("--prime-file", "-")):
         done = cli(*prime, *source, stdin="é🙂".encode(), environment=ASCII)
         assert (done.stdout.decode(), done.stderr) == ("é🙂", b"")
-    trained = cli("train", "fête.txt", *SMALL, environment=ASCII)
+    trained = cli("train", "fête.txt", "-v", *SMALL, environment=ASCII)
     assert trained.returncode == 0, trained.stderr
     assert (tmp_path / "checkpoints" / "fête" / "plan.json").exists()
     assert "repeat with: charrnn train 'fête.txt'" in trained.stderr.decode()

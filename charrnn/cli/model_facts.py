@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from charrnn.runs.verdict import Verdict
     from charrnn.sampling.trained_model import Model
 
+WHOLE = 0.9
+"""Fraction of the validation text's characters that counts as all of it: how many a split of lines
+has is known only about."""
 MAX_CHARACTERS_SHOWN = 100
 """Most characters of a vocabulary that are listed."""
 
@@ -76,7 +79,14 @@ def validation_bits(checkpoint: "Checkpoint") -> str:
     losses = checkpoint.losses
     if losses.val_nats is None:
         return "-"
-    return f"{'' if losses.val_carried else 'about '}{bits(losses.val_nats):.3f}"
+    return f"{'about ' if _is_estimate(checkpoint) else ''}{bits(losses.val_nats):.3f}"
+
+
+def _is_estimate(checkpoint: "Checkpoint") -> bool:
+    """Whether the loss was measured on a part of the validation text: all there was time for."""
+    corpus, losses = checkpoint.corpus, checkpoint.losses
+    whole = corpus.val_frac * corpus.num_symbols
+    return not losses.val_carried or (losses.val_characters or 0) < WHOLE * whole
 
 
 def written(path: Path) -> str:

@@ -65,13 +65,18 @@ def readings_in_words(plan: Plan, steps: int) -> str:
 
 
 def _time_in_words(plan: Plan, elapsed_s: float) -> str:
-    """How long the run will take, and how much it reads in that time."""
+    """How long the run will take, and how much it reads in all.
+
+    A run that learns on has a budget that counts what it took before: here is what is left of it.
+    """
     reads = readings_in_words(plan, plan.run.steps)
     about = f", about {reads}" if reads else ""
     if plan.budget_s is None:
         return counted(plan.run.steps, "step") + about
-    end = datetime.now() + timedelta(seconds=plan.budget_s - elapsed_s)
-    return f"{budget_in_words(plan)}, until {_clock_time(end, plan.budget_s)}{about}"
+    left_s = plan.budget_s - elapsed_s
+    end = datetime.now() + timedelta(seconds=left_s)
+    length = f"{format_duration(round(left_s))} more" if plan.from_step else budget_in_words(plan)
+    return f"{length}, until {_clock_time(end, plan.budget_s)}{about}"
 
 
 def budget_in_words(plan: Plan) -> str:

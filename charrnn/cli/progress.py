@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from charrnn.cli.arguments import format_duration
-from charrnn.cli.model_facts import architecture
+from charrnn.cli.model_facts import architecture, validation_bits
 from charrnn.cli.plan_rows import opening_rows, plan_rows
 from charrnn.cli.progress_lines import ProgressLines
 from charrnn.cli.reading import ReadingDisplay
@@ -271,13 +271,14 @@ class TrainingDisplay:
     def _show_result(self, event: RunFinished) -> None:
         """Say where the model is, what it took, how good it is and what to do with it."""
         steps, took = counted(event.step, "step"), format_duration(event.elapsed_s)
+        model = Model(event.model, checkpoint.read(event.model))
         rows = [("model", str(event.model)), ("trained", f"{steps} in {took}")]
         if event.val_nats is not None:
-            rows.append(("validation", _format_loss(event.val_nats)))
+            loss = f"{validation_bits(model.checkpoint)} bits/char ({event.val_nats:.4f} nats)"
+            rows.append(("validation", loss))
         if event.windows_nats is not None and self._verbose:
             windows = f"{_format_loss(event.windows_nats)}, windows of {WINDOW}, empty state"
             rows.append(("", windows))
-        model = Model(event.model, checkpoint.read(event.model))
         verdict = verdict_on(model, self._plan)
         rows += verdict_rows(model, verdict)
         if verdict is None or not verdict.is_chance:
