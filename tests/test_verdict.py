@@ -158,6 +158,8 @@ def test_a_few_steps_on_a_short_text_do_not_prove_that_it_is_too_short() -> None
     verdict = judge(untaught)
     assert verdict is not None
     assert verdict.kind == "still learning"
+    given_up = replace(untaught, curve=curve((4, 4.5, 3.0), (6, 4.6, 2.2), (8, 4.6, 1.7)))
+    assert str(judge(given_up)).startswith("too little text")
     read_often = replace(untaught, readings=12.0)
     assert str(judge(read_often)).startswith("too little text, no better than chance")
 

@@ -33,7 +33,7 @@ STILL_FALLING = 0.97
 """By what factor the validation loss must have fallen in the last half of a run that is still
 learning."""
 FEW_STEPS = 100
-"""Optimizer steps below which the curve of such a run tells nothing."""
+"""Optimizer steps below which such a curve tells only whether the run has ended at its best."""
 MOST_TOLD = 1e6
 """Factor by which a model may need more bits than the compressor and have that told."""
 
@@ -179,8 +179,11 @@ def _is_still_learning(figures: Figures) -> bool:
     if figures.readings is None or figures.readings >= OFTEN_READ:
         return False
     curve = figures.curve
-    is_too_short_to_tell = len(curve) < 2 or curve[-1].step < FEW_STEPS
-    return is_too_short_to_tell or curve[-1].val_bits <= STILL_FALLING * _at_half(curve)
+    if len(curve) < 2:
+        return True
+    if curve[-1].step < FEW_STEPS:
+        return curve[-1].val_bits <= min(point.val_bits for point in curve)
+    return curve[-1].val_bits <= STILL_FALLING * _at_half(curve)
 
 
 def _at_half(curve: tuple[CurvePoint, ...]) -> float:

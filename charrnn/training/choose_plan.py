@@ -347,11 +347,10 @@ def _fit_to_text(request: TrainingRequest, train: Split) -> tuple[StepConfig, tu
     fitted = replace(asked, batch_size=batch_size, seq_len=seq_len)
     if (batch_size, seq_len) == (asked.batch_size, asked.seq_len):
         return fitted, notes
-    return fitted, (
-        *notes,
-        f"a small text, {counted(len(train), 'character')} to train on: "
-        f"batch size {asked.batch_size} -> {batch_size}, window {asked.seq_len} -> {seq_len}",
-    )
+    sizes = [("batch size", asked.batch_size, batch_size), ("window", asked.seq_len, seq_len)]
+    changes = [f"{name} {before} -> {now}" for name, before, now in sizes if before != now]
+    small = f"a small text, {counted(len(train), 'character')} to train on"
+    return fitted, (*notes, f"{small}: {', '.join(changes)}")
 
 
 def _kinds_left_open(request: TrainingRequest, device: str) -> list[Kind]:
