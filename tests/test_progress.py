@@ -112,16 +112,20 @@ def test_verbose_shows_every_evaluation_and_its_sample(capsys: pytest.CaptureFix
     assert shown.count("    what it wrote\n") == EVALUATIONS
 
 
-@pytest.mark.parametrize("order0_bits", [3.0, 2.3])
+@pytest.mark.parametrize(
+    ("order0_bits", "judged_chars", "about"), [(3.0, 9_999, ""), (2.3, 99, "about ")]
+)
 def test_the_end_says_how_good_the_model_is_and_how_to_use_it_unless_it_is_no_good(
     order0_bits: float,
+    judged_chars: int,
+    about: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
     model = random_checkpoint(ModelConfig(11, hidden_size=8))
     corpus = replace(model.corpus, num_symbols=99_999, marks=Marks(order0_bits, 2.5))
-    losses = Losses(1.6, 99, val_carried=True)
+    losses = Losses(1.6, judged_chars, val_carried=True)
     monkeypatch.chdir(tmp_path)
     FOLDER.mkdir(parents=True)
     checkpoint.write(FOLDER / "model.safetensors", replace(model, corpus=corpus, losses=losses))
@@ -139,7 +143,7 @@ def test_the_end_says_how_good_the_model_is_and_how_to_use_it_unless_it_is_no_go
     assert [re.split(" {2,}", line) for line in capsys.readouterr().err.splitlines()] == [
         ["model", "checkpoints/my notes/model.safetensors"],
         ["trained", "1 step in 1m 15s"],
-        ["validation", "2.308 bits/char (1.6000 nats)"],
+        ["validation", f"{about}2.308 bits/char (1.6000 nats)"],
         *last_rows,
     ]
 
