@@ -21,6 +21,7 @@ from charrnn.cli.info import info
 from charrnn.cli.list_runs import list_runs
 from charrnn.cli.quick_options import use_quick_converters
 from charrnn.cli.sample import sample
+from charrnn.cli.terminal import wants_no_color
 from charrnn.cli.train import train
 from charrnn.errors import CharRNNError
 
@@ -103,6 +104,8 @@ def main() -> None:
     """Run the command line and exit with its code."""
     started = time.monotonic() - time.process_time()  # the CPU time in which Python has started
     _use_utf8()
+    if wants_no_color():  # Typer's help would still be bold
+        os.environ["_TYPER_FORCE_DISABLE_TERMINAL"] = "1"
     code = _run(started)
     if "torch" in sys.modules and isinstance(code, int):
         # Everything is written. To take torch down would take a third of a second of the budget.

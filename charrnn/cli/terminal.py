@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-NO_COLOR = "NO_COLOR"
-"""The variable by which a user asks every program for no colour (no-color.org)."""
 FLUSH_S = 0.1
 """Seconds that a result waits, at most about, before a pipe gets it."""
 UNBOUNDED_WIDTH = 10_000
@@ -68,6 +66,11 @@ ModelArgument = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
+def wants_no_color() -> bool:
+    """Whether the user asks every program for no colour, by $NO_COLOR (no-color.org)."""
+    return bool(os.environ.get("NO_COLOR"))
+
+
 def make_console(file: IO[str], color: Color) -> "Console":
     """A rich console on `file`; rich itself honours TERM=dumb.
 
@@ -75,11 +78,12 @@ def make_console(file: IO[str], color: Color) -> "Console":
     """
     from rich.console import Console
 
-    is_plain = color is Color.NEVER or (color is Color.AUTO and NO_COLOR in os.environ)
+    is_plain = color is Color.NEVER or (color is Color.AUTO and wants_no_color())
     return Console(
         file=file,
         force_terminal=True if color is Color.ALWAYS else None,
         color_system=None if is_plain else "auto",
+        no_color=is_plain,
         highlight=False,
     )
 
