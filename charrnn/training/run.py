@@ -305,7 +305,7 @@ class TrainingRun:
             f"training diverged again (loss {nats:.3g} after step {diverged_step}) although the "
             f"learning rate was halved {MOST_ROLLBACKS} times; the model of step "
             f"{self._trainer.step_count if best is None else best.step} is kept; "
-            f"train anew with a lower --lr than {self.plan.optimizer.lr:g}"
+            f"train anew with a lower `lr` than {self.plan.optimizer.lr:g}"
         )
 
     def _save_interrupted(self) -> None:
