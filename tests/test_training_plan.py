@@ -232,6 +232,7 @@ def test_of_a_budget_and_steps_whichever_comes_first_decides() -> None:
     few, _ = planned(TEXT * 50, FixedMachine, **options, steps=99)
     many, _ = planned(TEXT * 50, FixedMachine, **options, steps=10**6)
     assert (few.run.steps, few.most_steps, few.budget_s) == (99, 99, 4)
+    assert (few.reasons["steps"], many.reasons["steps"][:15]) == ("as asked", "fill the budget")
     assert many.run.steps == alone.run.steps
     assert many.most_steps == 10**6
     epochs, _ = planned(TEXT * 50, FixedMachine, **options, epochs=2)

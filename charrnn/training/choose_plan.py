@@ -118,8 +118,9 @@ def make_plan(
     steps = most_steps = _most_steps(request, reading)
     if budget_s is not None:
         steps = steps_in_time(budget_s, elapsed(), validation, speeds, most_steps)
-        fill_budget = f"fill the budget at {1000 * speeds.step_s:.3g} ms each"
-        reasons["steps"] = fill_budget if steps < most_steps else READ_OFTEN_ENOUGH
+        reasons["steps"] = f"fill the budget at {1000 * speeds.step_s:.3g} ms each"
+        if steps == most_steps:
+            reasons["steps"] = AS_ASKED if _says_how_much(request) else READ_OFTEN_ENOUGH
     model, why = _with_dropout(request, model, steps / reading.steps, len(train))
     reasons["dropout"] = reasons["weight_drop"] = why
     plan = Plan(
@@ -159,22 +160,21 @@ def continue_plan(
     torch.set_num_threads(step.threads)
     reading, budget_s = Reading(train, step), limits.given.get("budget")
     speeds = Speeds(step_s=0.0, eval_chars_per_s=0.0, judged_chars_per_s=0.0)
-    is_limited = bool({"steps", "epochs"} & limits.given.keys())
     steps = most_steps = _most_steps(limits, reading)
     if budget_s is not None:
         kinds: list[Kind] = [(step.engine, step.precision)]
         machine = make_machine(train, step, kinds, budget_s, report)
         speeds = machine.measure(plan.model, plan.optimizer)[1]
-        if not is_limited:
+        if not _says_how_much(limits):
             most_steps = max(most_steps, MOST_MORE_STEPS)
         steps = steps_in_time(budget_s, elapsed(), validation, speeds, most_steps)
     ending = plan_ending(budget_s, validation, speeds)
     reasons = {**plan.reasons, "steps": f"{done:,} were done, {steps:,} more"}
-    whole, why = _with_dropout(limits, plan.model, (done + steps) / reading.steps, len(train))
-    for name in ("dropout", "weight_drop"):
-        if _was_chosen(plan, name):
-            plan = replace(plan, model=replace(plan.model, **{name: getattr(whole, name)}))
-            reasons[name] = why
+    names = {"dropout", "weight_drop"}
+    asked = {name: getattr(plan.model, name) for name in names if not _was_chosen(plan, name)}
+    readings = (done + steps) / reading.steps
+    model, why = _with_dropout(TrainingRequest(**asked), plan.model, readings, len(train))
+    reasons |= dict.fromkeys(names - asked.keys(), why)
     run = _plan_run(limits, steps, speeds, validation)
     run = replace(
         run, steps=done + steps, patience=plan.run.patience, save_every=plan.run.save_every
@@ -183,6 +183,7 @@ def continue_plan(
         run = replace(run, eval_chars=plan.run.eval_chars)
     return replace(
         plan,
+        model=model,
         run=run,
         final_chars=ending.final_chars,
         budget_s=None if budget_s is None else earlier_s + budget_s,
@@ -193,6 +194,11 @@ def continue_plan(
         from_step=done,
         reasons=reasons,
     )
+
+
+def _says_how_much(request: TrainingRequest) -> bool:
+    """Whether a request says for how many steps or epochs to train."""
+    return bool({"steps", "epochs"} & request.given.keys())
 
 
 def _was_chosen(plan: Plan, name: str) -> bool:
