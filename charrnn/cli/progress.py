@@ -39,7 +39,7 @@ from charrnn.words import counted
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-MAX_SAMPLE_LINES = 4
+MAX_SAMPLE_LINES = 2
 """Lines that are shown of a sample written in training."""
 SAMPLE_INDENT = 4
 """Columns that such a line is indented by."""
