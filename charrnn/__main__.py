@@ -1,6 +1,6 @@
 """`python -m charrnn` is the command `charrnn`."""
 
-from charrnn.cli.main import main
+from charrnn.cli.start import main
 
 if __name__ == "__main__":
     main()

@@ -246,6 +246,8 @@ def check_value(declared: Declaration, value: Any) -> Any:
         return _texts(declared.name, value)
     if declared.kind is int:
         value = whole_number(declared.name, value)
+    elif declared.kind is str and isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)  # such as a number of steps where a time may stand, too
     elif declared.option.is_duration and isinstance(value, str):
         value = _read(parse_duration, declared.name, value)
     wanted, words = _KINDS[declared.kind]

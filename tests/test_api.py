@@ -299,7 +299,7 @@ def test_a_run_that_diverges_again_and_again_gives_up_with_a_model(
     text_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     poison(monkeypatch, lambda trainer: trainer.step_count == 8)
-    with pytest.raises(RunError, match=r"halved 3 times; the model of step 8 is kept; .*--lr"):
+    with pytest.raises(RunError, match=r"halved 3 times; the model of step 8 is kept; .*`lr`"):
         charrnn.train(text_file, steps=20, eval_every=8, **SMALL)
     assert charrnn.load("animals").checkpoint.step == 8
     poison(monkeypatch, lambda trainer: True)

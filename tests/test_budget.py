@@ -55,7 +55,7 @@ def test_a_budget_that_is_too_short_is_refused_with_one_that_is_enough(
     budget_s: float, step_s: float
 ) -> None:
     speeds = Speeds(step_s, eval_chars_per_s=1e5, judged_chars_per_s=3e4)
-    with pytest.raises(UsageError, match=rf"`budget` {budget_s}s is too short: 10 .*") as refused:
+    with pytest.raises(UsageError, match=rf"`budget` {budget_s}s is too short: ") as refused:
         steps_in_time(budget_s, 1.5, 10**6, speeds, most_steps=10**9)
     [number, unit] = re.findall(r"give `budget` (\d+)([smh])", str(refused.value))[0]
     enough_s = int(number) * {"s": 1, "m": 60, "h": 3600}[unit]

@@ -35,6 +35,7 @@ def test_sizes_and_times_are_read_as_on_the_command_line() -> None:
     given = TrainingRequest(budget="1.5m", hidden_size="1k").given
     assert (given["budget"], given["hidden_size"]) == (90, 1000)
     assert TrainingRequest(budget="90").given["budget"] == 90
+    assert TrainingRequest(save_every=500).given["save_every"] == "500"  # type: ignore[arg-type]
     assert SamplingConfig(length="10k", seed="7").length == 10_000  # type: ignore[arg-type]
 
 

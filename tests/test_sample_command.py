@@ -240,7 +240,7 @@ def test_the_prompt_obeys_commands_and_survives_mistakes(cli: Run, prose: str) -
     assert "is not UTF-8" in not_utf8
     assert messages[:2] == ["temperature 0", "seed 12"]
     assert messages[2] == "charrnn: Invalid value: 'warm' is not a number"
-    assert messages[3].startswith("charrnn: --temp -1: must be 0 or more")
+    assert messages[3].startswith("charrnn: /temp -1: must be 0 or more")
     assert messages[4] == "no command '/sing'; /help lists them"
     assert messages[5].startswith("charrnn: no character '☃'")
     assert "/reset" in done.stderr.decode()
@@ -321,6 +321,7 @@ BAD_OPTIONS = [
     (r"--prime 'a\q' --escape", 2, r"--prime 'a\\q': \q is no escape"),
     (r"--prime 'a\' --escape", 2, r"--prime 'a\\': \ is no escape"),
     (r"--stop '\ud800' --escape", 2, r"\ud800 is no escape"),
+    ("--separator x", 2, "--separator stands between two texts: ask for several by --samples"),
     ("--json --separator x", 2, "--separator: --json puts every text on a line of its own"),
     ("--json -n -1", 2, "--json: a text without end never gets there"),
     ("-o x -n -1", 2, "--output: a text without end never gets there"),

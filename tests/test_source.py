@@ -118,3 +118,15 @@ def test_what_is_read_is_where_it_says(notes: Path) -> None:
     chunks = read_text(listing.files, TextConfig(), Meter("", None, silent))
     text = b"".join(chunk.data for chunk in chunks).decode()
     assert re.findall(r"\S+", text) == [os.path.relpath(f.path, notes) for f in listing.files]
+
+
+def test_a_name_of_another_file_in_the_folder_is_meant_only_if_it_is_alike(tmp_path: Path) -> None:
+    folder = tmp_path / "a folder with a long name"
+    folder.mkdir()
+    (folder / "o").touch()
+    with pytest.raises(CorpusError) as unlike:
+        locate(str(folder / "notes"))
+    assert "did you mean" not in str(unlike.value)
+    (folder / "note").touch()
+    with pytest.raises(CorpusError, match=r"did you mean '.*/a folder with a long name/note'\?"):
+        locate(str(folder / "notes"))

@@ -13,6 +13,7 @@ from charrnn.cli.model_facts import architecture
 from charrnn.cli.option_parameters import given, with_options
 from charrnn.cli.terminal import Color, ColorOption, JsonOption, make_console, print_table
 from charrnn.cpus import affordable_threads
+from charrnn.errors import UsageError
 from charrnn.model.config import ModelConfig
 from charrnn.plan.config import StepConfig
 from charrnn.plan.engines import training_threads
@@ -56,6 +57,8 @@ def bench(
     """Measure how fast this machine trains and samples, with every engine it has."""
     from charrnn.cli.process import prepare_for_training
 
+    if seconds <= 0:
+        raise UsageError(f"--seconds {seconds:g}: must be above 0")
     request = TrainingRequest(**(DEFAULTS | given(options)))
     model = replace(request.model_config(VOCAB_SIZE), dropout=0.0)
     step = request.step_config(StepConfig(threads=training_threads(model.cell)))

@@ -1,8 +1,8 @@
 """The command `charrnn`: its subcommands, and what it makes of errors and exit codes."""
 
-import contextlib
 import io
 import os
+import signal
 import sys
 import time
 from typing import Annotated
@@ -19,6 +19,7 @@ from charrnn.cli.flags import with_flags
 from charrnn.cli.help import command, make_app
 from charrnn.cli.info import info
 from charrnn.cli.list_runs import list_runs
+from charrnn.cli.messages import use_lenient_stderr
 from charrnn.cli.quick_options import use_quick_converters
 from charrnn.cli.sample import sample
 from charrnn.cli.terminal import wants_no_color
@@ -104,13 +105,13 @@ def main() -> None:
     """Run the command line and exit with its code."""
     started = time.monotonic() - time.process_time()  # the CPU time in which Python has started
     _use_utf8()
+    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:  # as `start.main` has left it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if wants_no_color():  # Typer's help would still be bold
         os.environ["_TYPER_FORCE_DISABLE_TERMINAL"] = "1"
     code = _run(started)
     if "torch" in sys.modules and isinstance(code, int):
         # Everything is written. To take torch down would take a third of a second of the budget.
-        with contextlib.suppress(OSError):
-            sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
 
@@ -123,9 +124,9 @@ def _use_utf8() -> None:
     """
     if sys.getfilesystemencoding() != "utf-8" and sys.executable:
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # None where it is closed
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    if isinstance(sys.stdout, io.TextIOWrapper):  # None where it is closed
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    use_lenient_stderr()
 
 
 def _run(started: float) -> "int | str | None":
@@ -152,8 +153,9 @@ def _run(started: float) -> "int | str | None":
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except OSError as error:
-        place = f" {error.filename!r}" if error.filename else ""
-        return _fail(f"{error.strerror or error}{place}", 1)
+        if error.filename is None:  # results are all that is written without a name
+            return _fail(f"cannot write to stdout: {error.strerror or error}", _drop_stdout())
+        return _fail(f"{error.strerror or error} {error.filename!r}", 1)
 
 
 def _fail(message: str, code: int) -> int:
@@ -165,6 +167,12 @@ def _fail(message: str, code: int) -> int:
 
 
 def _reader_left() -> int:
-    """Let what is still to be written to stdout go nowhere, and return 0: it is no failure."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    """Drop what is still to be written, and return 0: it is no failure."""
+    _drop_stdout()
     return 0
+
+
+def _drop_stdout() -> int:
+    """Let what is still to be written to stdout go nowhere, and return the code of a failure."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 1

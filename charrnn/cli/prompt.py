@@ -4,6 +4,7 @@ import contextlib
 import io
 import locale
 import os
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -173,8 +174,11 @@ def _let_lines_be_edited() -> None:
 
 
 def _line_of(error: CharRNNError | TyperException) -> str:
-    """What an error says, without Typer's usage lines."""
-    return error.format_message() if isinstance(error, TyperException) else with_flags(str(error))
+    """What an error says, without Typer's usage lines, and with the prompt's commands for flags."""
+    message = (
+        error.format_message() if isinstance(error, TyperException) else with_flags(str(error))
+    )
+    return re.sub(r"--(temp|seed|length)\b", r"/\1", message)
 
 
 def _print_message(message: str) -> None:

@@ -211,6 +211,8 @@ def _refuse_contradictions(options: Mapping[str, Any]) -> None:
     if options["as_json"] and options["separator"] is not None:
         raise UsageError("--separator: --json puts every text on a line of its own")
     if not options["interactive"]:
+        if options["separator"] is not None and options["samples"] is None:
+            raise UsageError("--separator stands between two texts: ask for several by --samples")
         return
     for flag, is_given in {
         "--json": options["as_json"],

@@ -123,18 +123,25 @@ def locate(argument: str) -> Source:
     places = " here or in corpora/" if Path(argument).name == argument else ""
     raise CorpusError(
         f"no file or folder {argument!r}{places}; give a path, - for stdin, stdlib, or a name "
-        "that `charrnn corpus list` shows" + did_you_mean(argument, _names_beside(argument))
+        "that `charrnn corpus list` shows" + _meant(argument)
     )
 
 
-def _names_beside(argument: str) -> Iterator[str]:
-    """What might have been meant by `argument`: the files in its folder; and where it names no
-    folder, those in corpora/ and the catalogue's names.
+def _meant(argument: str) -> str:
+    """`; did you mean 'notes.txt'?`, where a file beside it has a name like that of `argument`."""
+    path = Path(argument)
+    meant = did_you_mean(path.name, _names_beside(path))
+    folder = "" if path.name == argument else f"{path.parent}{os.sep}"
+    return meant.replace("mean '", f"mean '{folder}") if meant else ""
+
+
+def _names_beside(path: Path) -> Iterator[str]:
+    """The names of the files in the folder of `path`; and where it is a name alone, of those in
+    corpora/ and of the catalogue.
     """
-    folder = Path(argument).parent
     with suppress(OSError):
-        yield from (str(path) for path in folder.iterdir())
-    if Path(argument).name == argument:
+        yield from (beside.name for beside in path.parent.iterdir())
+    if path.name == str(path):
         yield STDLIB
         yield from (name for entry in CATALOGUE for name in (entry.name, *entry.aliases))
         with suppress(OSError):

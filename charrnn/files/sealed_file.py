@@ -65,7 +65,10 @@ class SealedFile:
         with self._errors():
             with path.open("rb") as file:
                 if int.from_bytes(file.read(8), "little") > LONGEST_HEADER:
-                    raise ValueError(f"its header is longer than {LONGEST_HEADER} bytes")
+                    raise ValueError(
+                        "it does not begin as one; if it is a text, `charrnn train` makes a model "
+                        "of it"
+                    )
             opened: Any = safetensors.safe_open(path, framework="numpy")
             self._file = opened
             sealed = (self._file.metadata() or {}).get(KEY)

@@ -31,6 +31,8 @@ EXIT_S = 0.3
 """Seconds for saving the last files and leaving."""
 WARM_UP = CHUNK * STREAMS
 """Characters that an estimate reads before those that it counts."""
+SMALL_SHARE = 0.3
+"""Fraction of a budget below which a smaller model would not make the budget long enough."""
 MARGIN = 1.25
 """How many times what LEAST_STEPS and an evaluation take the smallest budget is that is named: when
 they are measured again they may take longer."""
@@ -103,10 +105,16 @@ def steps_in_time(
     enough_s = budget_s
     while seconds_for_steps(enough_s, elapsed_s, validation, speeds) < least * speeds.step_s:
         enough_s *= 1.02
+    enough = f"give `budget` {_in_words(MARGIN * enough_s)}"
+    if least * speeds.step_s < SMALL_SHARE * enough_s:
+        raise UsageError(
+            f"`budget` {_in_words(budget_s)} is too short: to start, to measure and to evaluate "
+            f"takes longer on this machine; {enough}"
+        )
     raise UsageError(
         f"`budget` {_in_words(budget_s)} is too short: {least} training steps of this model and an "
-        f"evaluation take longer on this machine; give `budget` {_in_words(MARGIN * enough_s)}, or "
-        "a smaller model, `batch_size` or `seq_len`"
+        f"evaluation take longer on this machine; {enough}, or a smaller model, `batch_size` or "
+        "`seq_len`"
     )
 
 
