@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -215,6 +216,31 @@ def test_the_estimate_is_close_to_the_exact_score_and_reads_what_it_was_told_to(
     assert estimate.characters == 6400
     assert estimate.nats_per_char == pytest.approx(exact.nats_per_char, rel=0.05)
     assert score_sampled(network, text, 39_000) == exact
+
+
+class Restless:
+    """A scorer whose states never settle, as those of a rounded network may not."""
+
+    config = ModelConfig(7, "gru", 1, 5)
+
+    def __init__(self) -> None:
+        self.read = 0
+
+    def initial_state(self, batch_size: int) -> tuple[np.ndarray[Any, Any], ...]:
+        return (np.zeros((1, batch_size, 5), np.float32),)
+
+    def score(
+        self, inputs: np.ndarray[Any, Any], targets: np.ndarray[Any, Any], state: Any
+    ) -> tuple[np.ndarray[Any, Any], Any]:
+        self.read += inputs.size
+        return np.full(inputs.shape, 2.0), tuple(part + self.read for part in state)
+
+
+def test_an_estimate_reads_a_text_a_few_times_though_states_never_settle() -> None:
+    text, scorer = ContiguousText(np.zeros(5001, np.uint8)), Restless()
+    score = score_sampled(scorer, text, 4900)
+    assert (score.characters, score.nats_per_char) == (5000, 2.0)
+    assert scorer.read < 4 * 5000 + 200
 
 
 def test_threads_that_do_not_pay_are_given_up_and_tried_again(

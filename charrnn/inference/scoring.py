@@ -19,6 +19,9 @@ from charrnn.inference.network import State
 from charrnn.inference.parallel_reading import CHUNK, STREAMS, read_until_settled, stream_length
 from charrnn.model.config import ModelConfig
 
+ENOUGH_READINGS = 4
+"""How often an estimate reads a text in parallel, at most. The rounded states of an int8 network
+may never settle; but in the fourth reading each stream has three streams of text behind it."""
 WINDOW = 256
 """Symbols of a window that is read without what came before it."""
 
@@ -114,11 +117,12 @@ def score_sampled(
     """An estimate of the cost of `split` from about `characters` of its symbols.
 
     A stream that begins in the middle of a text first reads `warm_up` symbols that do not count. A
-    text that is not much longer than the sample is scored exactly instead.
+    text that is not much longer than the sample is scored whole instead, and exactly if its states
+    settle in ENOUGH_READINGS.
     """
     windows = split.sampled_windows(characters, warm_up, CHUNK, streams)
     if windows is None:
-        return score_carried(scorer, split, streams)
+        return _score_one_text(scorer, split.ids, streams, ENOUGH_READINGS)
     return _score_in_turn(scorer, windows)
 
 
@@ -137,10 +141,13 @@ def _score_in_turn(scorer: Scorer, windows: Iterable[Window]) -> Score:
     return Score(nats, characters)
 
 
-def _score_one_text(scorer: Scorer, ids: Ids, streams: int) -> Score:
+def _score_one_text(
+    scorer: Scorer, ids: Ids, streams: int, most_readings: int | None = None
+) -> Score:
     """The cost of the contiguous text ids (N,), N >= 2, read in parallel.
 
-    What is left over behind the streams is read after the last of them.
+    What is left over behind the streams is read after the last of them. The cost is exact unless
+    the states have not settled after `most_readings`.
     """
     num_targets = len(ids) - 1
     streams = max(1, min(streams, num_targets // CHUNK))
@@ -149,13 +156,17 @@ def _score_one_text(scorer: Scorer, ids: Ids, streams: int) -> Score:
     targets = cut_into_streams(ids[1:], streams, length).T  # (S, B)
     nats = [0.0] * math.ceil(length / CHUNK)  # by chunk, as it was read last
 
-    def advance(steps: slice, state: State) -> State:
-        nats_of_symbols, state = scorer.score(inputs[steps], targets[steps], state)  # (T, B)
-        nats[steps.start // CHUNK] = float(nats_of_symbols.sum())
-        return state
+    last: State = scorer.initial_state(streams)  # behind the chunk that was read last
 
-    end = read_until_settled(advance, length, scorer.initial_state(streams))
-    assert end is not None
+    def advance(steps: slice, state: State) -> State:
+        nonlocal last
+        nats_of_symbols, last = scorer.score(inputs[steps], targets[steps], state)  # (T, B)
+        nats[steps.start // CHUNK] = float(nats_of_symbols.sum())
+        return last
+
+    end = read_until_settled(advance, length, last, most_readings)
+    if end is None:  # an unsettled reading goes on to the end of all streams
+        end = tuple(part[:, -1:] for part in last)
     left_over = ids[streams * length :, None]  # (at least 1, 1)
     nats_left_over, _ = scorer.score(left_over[:-1], left_over[1:], end)
     return Score(sum(nats) + float(nats_left_over.sum()), num_targets)
