@@ -23,6 +23,7 @@ import numpy as np
 
 from charrnn import api
 from charrnn.files import sealed_file
+from charrnn.model.cells import CELLS
 from charrnn.model.precision import PRECISIONS
 from charrnn.plan.engines import ENGINE_CELLS
 from charrnn.training import choose_plan  # noqa: F401  imported once, before the forks
@@ -100,6 +101,8 @@ def torture(kind: tuple[str, str, str], kills: int, chance: random.Random) -> in
     """Kill runs of one kind `kills` times; return how many were lost or are not the same."""
     cell, engine, precision = kind
     options = {**SIZES, "cell": cell, "engine": engine, "precision": precision}
+    if not CELLS[cell].recurrent_shapes(1):
+        del options["weight_drop"]  # which such a cell refuses: it has no recurrent weights
     unbroken = "-".join(kind)
     began = time.monotonic()
     if wait(start(unbroken, {**options, "save_every": "1"}), 120) != 0:
