@@ -8,6 +8,7 @@ from charrnn.errors import UsageError
 from charrnn.plan.budget import (
     EXIT_S,
     LEAST_EVAL_CHARS,
+    UNMEASURED,
     WARM_UP,
     Speeds,
     plan_ending,
@@ -19,8 +20,7 @@ FAST = Speeds(step_s=0.01, eval_chars_per_s=1e6, judged_chars_per_s=3e4)
 
 
 def test_without_a_budget_everything_is_read_at_the_end() -> None:
-    nothing = Speeds(0.0, 0.0, 0.0)
-    ending = plan_ending(None, 100_000, nothing)
+    ending = plan_ending(None, 100_000, UNMEASURED)
     assert (ending.final_chars, ending.precision_chars, ending.seconds) == (100_000, 32_768, 0.0)
 
 

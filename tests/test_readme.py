@@ -36,7 +36,7 @@ def commands() -> list[str]:
 
 
 def made_tiny(command: str) -> str:
-    """The same command with a few steps where the README has minutes, and a model to match."""
+    """A command of the README with a few steps in place of minutes, and a tiny model."""
     if " --resume " in command:
         return re.sub(r"--budget \S+", "--steps 4", command)
     if command.startswith("charrnn bench"):

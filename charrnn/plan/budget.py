@@ -50,6 +50,10 @@ class Speeds:
     """Characters that are read in a second by every sampling precision, one after another."""
 
 
+UNMEASURED = Speeds(step_s=0.0, eval_chars_per_s=0.0, judged_chars_per_s=0.0)
+"""The speeds of a run whose length no budget decides: nothing is reckoned from them."""
+
+
 @dataclass(frozen=True)
 class Ending:
     """What a run does after its last step."""

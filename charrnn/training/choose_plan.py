@@ -20,6 +20,7 @@ from charrnn.plan.budget import (
     EVALUATION_SHARE,
     FINAL_SHARE,
     LEAST_EVAL_CHARS,
+    UNMEASURED,
     WARM_UP,
     Speeds,
     plan_ending,
@@ -110,7 +111,7 @@ def make_plan(
     model, why = _choose_model(request, reading, machine, len(corpus.vocabulary), left_s)
     optimizer, whys = _choose_optimizer(request, reading, model)
     reasons |= {"hidden_size": why, **whys} if why else whys
-    speeds = Speeds(step_s=0.0, eval_chars_per_s=0.0, judged_chars_per_s=0.0)
+    speeds = UNMEASURED
     if budget_s is not None or {"engine", "precision", "eval_chars"} - request.given.keys():
         (engine, precision), speeds = machine.measure(model, optimizer)
         step = replace(step, engine=engine, precision=precision)
@@ -159,7 +160,7 @@ def continue_plan(
     train, validation = corpus.split("train"), len(corpus.split("validation"))
     torch.set_num_threads(step.threads)
     reading, budget_s = Reading(train, step), limits.given.get("budget")
-    speeds = Speeds(step_s=0.0, eval_chars_per_s=0.0, judged_chars_per_s=0.0)
+    speeds = UNMEASURED
     steps = most_steps = _most_steps(limits, reading)
     if budget_s is not None:
         kinds: list[Kind] = [(step.engine, step.precision)]
