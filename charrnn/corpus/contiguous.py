@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.corpus.vocabulary import Ids
-from charrnn.corpus.windows import NOT_COUNTED, TrainingWindows, Window
+from charrnn.corpus.pieces import Pieces
+from charrnn.corpus.windows import NOT_COUNTED, TrainingWindows, Window, fold_of
 
 MIN_WINDOWS = 4
 """A training stream is at least this many windows long, so that carrying the state means something.
@@ -36,6 +37,10 @@ class ContiguousText:
     def first(self, num_symbols: int) -> "ContiguousText":
         """The first `num_symbols` symbols, or all where there are fewer."""
         return ContiguousText(self.ids[:num_symbols])
+
+    def pieces(self) -> Pieces:
+        """The whole text as one piece."""
+        return Pieces(self.ids, np.zeros(1, np.int64), np.array([len(self.ids)]))
 
     def fitted_sizes(self, batch_size: int, seq_len: int) -> tuple[int, int]:
         """Windows no longer than a stream; and as few streams, halved, as hold MIN_WINDOWS each."""
@@ -107,6 +112,8 @@ class ContiguousWindows(TrainingWindows):
         super().__init__(seq_len, per_epoch=length // seq_len)
         self._inputs = cut_into_streams(ids[:-1], batch_size, length)  # (B, S)
         self._targets = cut_into_streams(ids[1:], batch_size, length)  # (B, S)
+        self._starts = np.arange(batch_size) * length  # (B,)
+        self._num_ids = len(ids)
 
     def _window(self) -> Window:
         start = self.position * self.seq_len
@@ -115,6 +122,10 @@ class ContiguousWindows(TrainingWindows):
             inputs=np.ascontiguousarray(self._inputs[:, steps].T, dtype=np.int64),  # (T, B)
             targets=np.ascontiguousarray(self._targets[:, steps].T, dtype=np.int64),  # (T, B)
             fresh=self.position == 0,
+            folds=fold_of(
+                np.arange(start + 1, start + 1 + self.seq_len)[:, None] + self._starts,
+                self._num_ids,
+            ),
         )
 
 

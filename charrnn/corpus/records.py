@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.corpus.vocabulary import Ids, Vocabulary
-from charrnn.corpus.windows import NOT_COUNTED, TrainingWindows, Window
+from charrnn.corpus.pieces import Pieces
+from charrnn.corpus.windows import NOT_COUNTED, TrainingWindows, Window, fold_of
 from charrnn.errors import CorpusError
 
 SHUFFLE_SEED = 0
@@ -60,6 +61,10 @@ class Records:
         if num_symbols >= len(self):
             return self
         return self.part(0, max(1, int(np.searchsorted(self.lengths.cumsum(), num_symbols))))
+
+    def pieces(self) -> Pieces:
+        """Each record, which is read after a newline and is of one fold."""
+        return Pieces(self.ids, self.starts, self.starts + self.lengths, self.newline)
 
     def fitted_sizes(self, batch_size: int, seq_len: int) -> tuple[int, int]:
         """The sizes as they are: any number of records fills a batch, if need be several times."""
@@ -103,6 +108,7 @@ class Records:
             inputs=np.where(inside & (steps > 0), before, self.newline),
             targets=np.where(inside, targets, NOT_COUNTED),
             fresh=start == 0,
+            folds=np.broadcast_to(fold_of(batch, len(self.starts)), targets.shape),
         )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import ClassVar, Protocol
 
+from charrnn.corpus.pieces import Pieces
 from charrnn.corpus.vocabulary import Ids
 from charrnn.corpus.windows import TrainingWindows, Window
 
@@ -28,6 +29,9 @@ class Split(Protocol):
 
     def __len__(self) -> int:
         """The number of symbols in the split."""
+
+    def pieces(self) -> Pieces:
+        """Where the texts that the split is made of lie, in the order in which they are counted."""
 
     def first(self, num_symbols: int) -> "Split":
         """The beginning of the split: about `num_symbols` symbols, or all if it has no more."""

@@ -15,8 +15,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from charrnn.corpus.pieces import Pieces
 from charrnn.corpus.vocabulary import Ids
-from charrnn.corpus.windows import TrainingWindows, Window
+from charrnn.corpus.windows import TrainingWindows, Window, fold_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +46,11 @@ class Streams:
     def __len__(self) -> int:
         """The number of characters of all streams together."""
         return self.count * self.steps
+
+    def pieces(self) -> Pieces:
+        """The stretch of each stream."""
+        first = np.arange(self.count) * self.length
+        return Pieces(self.ids, first + self.start, first + self.stop)
 
     @property
     def steps(self) -> int:
@@ -92,7 +98,16 @@ class Streams:
         steps = np.arange(start, min(start + seq_len, self.steps))[:, None] + self.start  # (T, 1)
         places = steps + np.arange(self.count) * self.length  # (T, B)
         behind = (places + 1) % (self.count * self.length)  # (T, B)
-        return Window(self.ids[places].astype(np.int64), self.ids[behind].astype(np.int64), fresh)
+        # Behind the stretch of a stream comes a symbol that is not counted; it may be of any fold.
+        number = (
+            np.minimum(steps - self.start + 1, self.steps - 1) + np.arange(self.count) * self.steps
+        )
+        return Window(
+            self.ids[places].astype(np.int64),
+            self.ids[behind].astype(np.int64),
+            fresh,
+            fold_of(number, len(self)),
+        )
 
 
 class StreamWindows(TrainingWindows):

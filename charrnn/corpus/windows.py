@@ -15,6 +15,14 @@ from numpy.typing import NDArray
 NOT_COUNTED = -100
 """The target of a step whose prediction costs nothing, as where a stream is already over. It is the
 value that torch's cross entropy leaves out by default."""
+FOLDS = 9
+"""Number of pieces of a training text that n-grams are counted in. What is learned at a place of
+the text is learned beside the counts of all pieces but its own (experts/counting.py)."""
+
+
+def fold_of(places: NDArray[np.int64], total: int) -> NDArray[np.uint8]:
+    """The fold of each of `places`, which are numbers of `total` symbols or records in a row."""
+    return (places * FOLDS // max(1, total)).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -26,6 +34,8 @@ class Window:
     fresh: bool
     """Whether the streams begin with this window, from the zero state. Where it is False, they go
     on from the state after the window before."""
+    folds: NDArray[np.uint8] | None = None  # (T, B)
+    """The fold of each target's place in the training text; None where nothing is trained."""
 
     @cached_property
     def characters(self) -> int:

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 
 from charrnn.errors import UsageError
+from charrnn.experts.codes import BUCKETS
+from charrnn.experts.rule import LONG, MOST_ORDER, Rule
 from charrnn.model.cells import CELLS, CellName, Shapes
 from charrnn.options import BY_PLAN, Range, check_options, option
 
@@ -61,6 +63,47 @@ class ModelConfig:
         default_words=BY_PLAN,
     )
 
+    ngram_order: int = option(
+        0,
+        "Length of the longest contexts of which it is counted what follows them in the text: "
+        "n-gram experts, which share in every prediction; 0: the net alone.",
+        MODEL,
+        "N",
+        within=Range(0, most=MOST_ORDER),
+        default_words=BY_PLAN,
+    )
+    ngram_dropout: float = option(
+        0.0,
+        "Probability with which the n-gram experts are left out of a stream for one window, so "
+        "that the net learns to do without them, too; in training only.",
+        MODEL,
+        "P",
+        within=Range(0, most=1),
+        default_words=BY_PLAN,
+    )
+    ngram_size: int = option(
+        16_000_000,
+        "Bytes that the counts of n-grams may take in the model file; what was seen most rarely is "
+        "left out.",
+        MODEL,
+        "BYTES",
+        within=Range(10_000, most=2**31 - 1),
+        default_words="16M",
+    )
+    ngram_min_count: int = option(
+        1,
+        f"How often a symbol must have followed a context of {LONG} symbols or more for that to be "
+        "kept in the model file.",
+        MODEL,
+        "N",
+        within=Range(1, most=10**6),
+    )
+    private: bool = option(
+        False,
+        "Keep of no context, however short, what followed it only once in the text.",
+        MODEL,
+    )
+
     def __post_init__(self) -> None:
         check_options(self)
         if type(self.vocab_size) is not int or not 1 <= self.vocab_size <= 0x110000:
@@ -89,7 +132,16 @@ class ModelConfig:
                 shapes[f"rnn.{name}_l{layer}"] = shape
         shapes["decoder.weight"] = (self.vocab_size, self.hidden_size)
         shapes["decoder.bias"] = (self.vocab_size,)
+        if self.ngram_order:
+            shapes["experts.weight"] = (self.ngram_order, BUCKETS)
+            shapes["experts.log_offset"] = (self.ngram_order, BUCKETS)
+            shapes["experts.gate"] = (self.ngram_order, self.hidden_size)
         return shapes
+
+    @property
+    def ngram_rule(self) -> Rule:
+        """Which n-grams the model keeps."""
+        return Rule(self.ngram_order, self.ngram_min_count, self.private, self.ngram_size)
 
     def num_parameters(self) -> int:
         """How many numbers the model learns."""

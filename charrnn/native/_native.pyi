@@ -18,6 +18,40 @@ from torch import Tensor
 Floats: TypeAlias = NDArray[np.float32] | Tensor
 Ids: TypeAlias = NDArray[np.int64] | Tensor
 
+# --- n-grams ---
+
+class NgramTable:
+    """What follows the contexts of a text: a table of experts/table.py, whose arrays it keeps.
+
+    In shapes, M is the number of nodes, I of those that may have children, K the length of the
+    longest contexts, F the number of folds.
+    """
+
+    def __init__(
+        self,
+        *,
+        order: int,
+        vocab_size: int,
+        symbols: NDArray[np.uint16],
+        codes: NDArray[np.uint8],
+        first_child: NDArray[np.uint32],
+        held_out: NDArray[np.uint8] | None,
+    ) -> None:
+        """symbols, codes: (M,), first_child: (I + 1,), held_out: (F, M) or None.
+
+        Raises ValueError for children that lie outside of the table or before their parents.
+        """
+
+    def walk(
+        self,
+        *,
+        threads: int,
+        ids: NDArray[np.int64],
+        recent: NDArray[np.int32],
+        nodes: NDArray[np.int32],
+    ) -> None:
+        """Read ids (T, B) after `recent` (1, B, K), which is changed; fill nodes (T, B, K)."""
+
 # --- training: one recurrent layer over one window ---
 
 class Window:

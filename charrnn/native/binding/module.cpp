@@ -7,6 +7,7 @@ namespace charrnn {
 void bind_layer(nanobind::module_& module);
 void bind_loss(nanobind::module_& module);
 void bind_updates(nanobind::module_& module);
+void bind_ngrams(nanobind::module_& module);
 void bind_sampler(nanobind::module_& module);
 void bind_machine(nanobind::module_& module);
 
@@ -20,6 +21,7 @@ NB_MODULE(_native, module) {
   charrnn::bind_layer(module);
   charrnn::bind_loss(module);
   charrnn::bind_updates(module);
+  charrnn::bind_ngrams(module);
   charrnn::bind_sampler(module);
   charrnn::bind_machine(module);
 }

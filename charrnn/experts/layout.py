@@ -1,0 +1,86 @@
+"""The experts' part of a model file, as tensors.
+
+    experts.symbols     (M,)      the symbol of every node, level by level; the root's means nothing
+    experts.codes       (M,)      the code of every node's count
+    experts.children    (I,)      how many children each node has that may have any
+    experts.shares      (K, BUCKETS, CODES) float32: what each count adds to a symbol's logit
+
+Symbols and children are uint8 in a vocabulary of less than 256 symbols, else uint16.
+docs/file-formats.md tells a stranger how to compute with them.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from charrnn.experts.codes import BUCKETS, CODES
+from charrnn.experts.table import MOST_SYMBOLS, Table
+
+Tensors = Mapping[str, NDArray[Any]]
+SYMBOLS, CODES_NAME = "experts.symbols", "experts.codes"
+CHILDREN, SHARES = "experts.children", "experts.shares"
+NAMES = (SYMBOLS, CODES_NAME, CHILDREN, SHARES)
+"""Names of the tensors, beside the parameters, that a model with experts has."""
+
+
+def narrow_type(vocab_size: int) -> str:
+    """numpy's spelling of the type of symbols and children in a file."""
+    return "|u1" if vocab_size < 256 else "<u2"
+
+
+def size_in_file(table: Table) -> int:
+    """Bytes that the counts of `table` take in a model file."""
+    width = np.dtype(narrow_type(table.vocab_size)).itemsize
+    return len(table.symbols) * (width + 1) + (len(table.first_child) - 1) * width
+
+
+def to_tensors(table: Table, shares: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    """The tensors of a table and of the shares (K, BUCKETS, CODES) that its counts have."""
+    narrow = np.dtype(narrow_type(table.vocab_size))
+    return {
+        SYMBOLS: table.symbols.astype(narrow),
+        CODES_NAME: table.codes,
+        CHILDREN: np.diff(table.first_child).astype(narrow),
+        SHARES: shares,
+    }
+
+
+def from_tensors(tensors: Tensors, vocab_size: int, order: int) -> Table:
+    """The table that `tensors` hold, which may have more tensors than those.
+
+    Raises ValueError if they fit neither each other nor a model with `vocab_size` symbols and
+    contexts of up to `order`.
+    """
+    symbols, codes, children = (tensors[name] for name in (SYMBOLS, CODES_NAME, CHILDREN))
+    if vocab_size > MOST_SYMBOLS:
+        raise ValueError(f"no n-grams of {vocab_size} symbols")
+    narrow = narrow_type(vocab_size)
+    for name, dtype in ((SYMBOLS, narrow), (CODES_NAME, "|u1"), (CHILDREN, narrow)):
+        if tensors[name].dtype.str != dtype or tensors[name].ndim != 1:
+            raise ValueError(f"{name!r} is not a row of {dtype}")
+    first_child = np.empty(len(children) + 1, np.int64)
+    first_child[0] = 1
+    np.cumsum(children, dtype=np.int64, out=first_child[1:])
+    first_child[1:] += 1
+    level, behind = 0, 1  # the nodes of one depth
+    for _ in range(order + 1):
+        if behind > len(children):
+            raise ValueError(f"{CHILDREN!r} is too short")
+        level, behind = behind, int(first_child[behind])
+    if level != len(children) or behind != len(symbols) or len(codes) != len(symbols):
+        raise ValueError("the n-grams' tensors do not fit each other")
+    if len(symbols) > 1 and int(symbols[1:].max()) >= vocab_size:
+        raise ValueError(f"{SYMBOLS!r} holds what is no symbol")
+    ascending = symbols[1:-1] < symbols[2:]  # of each node but the first: whether it comes later
+    begins = np.zeros(len(symbols) + 1, bool)
+    begins[first_child] = True
+    if not (ascending | begins[2:-1]).all():
+        raise ValueError("the children of a node are not in order")
+    if int(codes.max()) >= CODES:
+        raise ValueError(f"{CODES_NAME!r} holds what is no code")
+    shares = tensors[SHARES]
+    if shares.shape != (order, BUCKETS, CODES) or shares.dtype.str != "<f4":
+        raise ValueError(f"{SHARES!r} does not fit")
+    return Table(vocab_size, order, symbols.astype(np.uint16), codes, first_child.astype(np.uint32))
