@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.corpus.vocabulary import Ids
 from charrnn.corpus.pieces import Pieces
+from charrnn.corpus.vocabulary import Ids
 from charrnn.corpus.windows import NOT_COUNTED, TrainingWindows, Window, fold_of
 
 MIN_WINDOWS = 4

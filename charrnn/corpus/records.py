@@ -17,8 +17,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.corpus.vocabulary import Ids, Vocabulary
 from charrnn.corpus.pieces import Pieces
+from charrnn.corpus.vocabulary import Ids, Vocabulary
 from charrnn.corpus.windows import NOT_COUNTED, TrainingWindows, Window, fold_of
 from charrnn.errors import CorpusError
 

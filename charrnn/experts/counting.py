@@ -4,6 +4,8 @@ A prediction in training must not see its own count: then the net would learn to
 is cut into FOLDS pieces, and a prediction sees the counts of all pieces but its own.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,7 +35,9 @@ def _count(text: CountedText, rule: Rule, raised: int) -> Table:
     place_of = np.zeros(len(text.symbols), np.int64)  # the node, in its level, that ends at a place
     inside = np.ones(len(text.symbols), bool)  # whether one does
     own = np.zeros((1, FOLDS + 1), np.int64)  # of each node of the level: by fold, and in all
-    symbols, codes, held_out = [np.zeros(1)], [np.zeros(1)], [np.zeros((FOLDS, 1))]
+    symbols: list[NDArray[Any]] = [np.zeros(1)]
+    codes: list[NDArray[Any]] = [np.zeros(1)]
+    held_out: list[NDArray[Any]] = [np.zeros((FOLDS, 1))]
     children: list[NDArray[np.int64]] = []  # of each node of each level: how many there are
     for length in range(rule.order + 1):
         before = np.concatenate([[NONE], np.where(inside, place_of, NONE)[:-1]])

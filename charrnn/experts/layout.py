@@ -26,7 +26,7 @@ NAMES = (SYMBOLS, CODES_NAME, CHILDREN, SHARES)
 
 
 def narrow_type(vocab_size: int) -> str:
-    """numpy's spelling of the type of symbols and children in a file."""
+    """Numpy's spelling of the type of symbols and children in a file."""
     return "|u1" if vocab_size < 256 else "<u2"
 
 
