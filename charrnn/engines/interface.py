@@ -11,11 +11,14 @@ V in the first layer, H above it.
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from charrnn.corpus.windows import NOT_COUNTED
+from charrnn.experts.table import Nodes, Table
 from charrnn.model.cells import CellName
 from charrnn.model.precision import Precision
 
@@ -46,6 +49,25 @@ class Decoder(NamedTuple):
     """Bias of the decoder, (V,)."""
 
 
+class Experts(NamedTuple):
+    """The n-gram experts beside a decoder, over one window (charrnn/experts/).
+
+    K is the length of the longest contexts.
+    """
+
+    gate: Tensor
+    """Matrix of the gates, (K, H): the experts' shares of length k are multiplied by 2 sigmoid of
+    its row k times the top layer's output."""
+    shares: Tensor
+    """What each count adds to a symbol's logit, (K, BUCKETS, CODES)."""
+    table: Table
+    """The counts."""
+    nodes: Nodes
+    """The context of each length at every step, (T, B, K); NONE where there is none."""
+    folds: NDArray[np.uint8] | None
+    """The fold whose counts are held out at each step, (T, B); None: no counts are."""
+
+
 class Engine(Protocol):
     """Runs a stack of layers of one kind of cell over a window."""
 
@@ -71,12 +93,17 @@ class Engine(Protocol):
         """
 
     def mean_nats(
-        self, hidden: Tensor, mask: Tensor | None, decoder: Decoder, targets: Tensor
+        self,
+        hidden: Tensor,
+        mask: Tensor | None,
+        decoder: Decoder,
+        targets: Tensor,
+        experts: Experts | None = None,
     ) -> Tensor:
         """The mean of -ln p(target) over targets (T, B), a scalar.
 
-        p is decoded from hidden (T, B, H), times `mask` (T, B, H) if there is one. Targets that are
-        NOT_COUNTED (corpus/windows.py) are left out.
+        p is decoded from hidden (T, B, H), times `mask` (T, B, H) if there is one, and from the
+        shares of `experts`. Targets that are NOT_COUNTED (corpus/windows.py) are left out.
         """
 
 
@@ -89,16 +116,48 @@ def input_table(embedding: Tensor | None, first: LayerWeights) -> Tensor:
     return rows + first.bias_ih
 
 
-def decode(hidden: Tensor, mask: Tensor | None, decoder: Decoder, precision: Precision) -> Tensor:
+def decode(
+    hidden: Tensor,
+    mask: Tensor | None,
+    decoder: Decoder,
+    precision: Precision,
+    experts: Experts | None = None,
+) -> Tensor:
     """The logits (T, B, V) of hidden (T, B, H), times `mask` (T, B, H) if there is one.
 
-    "bf16" runs the product in bfloat16; the logits have the type of the decoder's weights.
+    "bf16" runs the products in bfloat16; the logits have the type of the decoder's weights. They
+    include the shares of `experts`.
     """
     weight, bias = decoder
     hidden = (hidden if mask is None else hidden * mask).to(weight.dtype)  # (T, B, H)
     with torch.autocast(hidden.device.type, torch.bfloat16, enabled=precision == "bf16"):
         logits = functional.linear(hidden, weight, bias)  # (T, B, V)
-    return logits.to(weight.dtype)
+        gates = None if experts is None else functional.linear(hidden, experts.gate)  # (T, B, K)
+    logits = logits.to(weight.dtype)
+    if experts is None or gates is None:
+        return logits
+    return logits + _shares(experts, 2 * torch.sigmoid(gates.to(weight.dtype)), len(weight))
+
+
+def _shares(experts: Experts, gates: Tensor, vocab_size: int) -> Tensor:
+    """What the experts add to the logits, (T, B, V), times gates (T, B, K)."""
+    steps, batch, lengths = gates.shape
+    nodes = experts.nodes.reshape(-1, lengths)
+    folds = None if experts.folds is None else experts.folds.reshape(-1)
+    all_entries = [experts.table.entries(nodes[:, k], folds) for k in range(lengths)]
+    parts = []
+    for k, entries in enumerate(all_entries):
+        rows, slots = (
+            torch.from_numpy(part).to(gates.device) for part in (entries.rows, entries.slots)
+        )
+        shares = experts.shares[k].flatten().index_select(0, slots)
+        parts.append(gates[..., k].flatten().index_select(0, rows) * shares)
+    places = np.concatenate(
+        [entries.rows * vocab_size + entries.symbols for entries in all_entries]
+    )
+    flat = gates.new_zeros(steps * batch * vocab_size)
+    flat = flat.index_add(0, torch.from_numpy(places).to(gates.device), torch.cat(parts))
+    return flat.view(steps, batch, vocab_size)
 
 
 class PlainLoss:
@@ -107,10 +166,15 @@ class PlainLoss:
     precision: Precision
 
     def mean_nats(
-        self, hidden: Tensor, mask: Tensor | None, decoder: Decoder, targets: Tensor
+        self,
+        hidden: Tensor,
+        mask: Tensor | None,
+        decoder: Decoder,
+        targets: Tensor,
+        experts: Experts | None = None,
     ) -> Tensor:
         """The mean nats of targets (T, B), as Engine.mean_nats says."""
-        logits = decode(hidden, mask, decoder, self.precision)  # (T, B, V)
+        logits = decode(hidden, mask, decoder, self.precision, experts)  # (T, B, V)
         return functional.cross_entropy(
             logits.flatten(0, 1), targets.flatten(), ignore_index=NOT_COUNTED
         )

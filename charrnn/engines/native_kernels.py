@@ -12,7 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from charrnn.engines.interface import Decoder, LayerWeights, Masks, PlainLoss, State, input_table
+from charrnn.engines.interface import (
+    Decoder,
+    Experts,
+    LayerWeights,
+    Masks,
+    State,
+    input_table,
+)
 from charrnn.model.cells import CellName
 from charrnn.model.precision import Precision
 from charrnn.native import _native
@@ -109,7 +116,11 @@ class _Layer(torch.autograd.Function):
 
 
 class _Loss(torch.autograd.Function):
-    """The mean nats of targets (N,) decoded from x (N, H) times mask (N, H)."""
+    """The mean nats of targets (N,) decoded from x (N, H) times mask (N, H).
+
+    With experts, `weight` (V + K, H) has the gates below the decoder, and `context` says which
+    contexts the rows have.
+    """
 
     @staticmethod
     def forward(
@@ -120,9 +131,19 @@ class _Loss(torch.autograd.Function):
         weight: Tensor,
         bias: Tensor,
         targets: Tensor,
+        shares: Tensor | None,  # (K, BUCKETS, CODES)
+        experts: Experts | None,
     ) -> Tensor:
         nats = x.new_empty(())
         precision, threads = settings
+        contexts: dict[str, Any] = {}
+        if experts is not None and shares is not None:
+            contexts = {
+                "ngrams": experts.table.native,
+                "nodes": experts.nodes.reshape(len(targets), -1),
+                "folds": None if experts.folds is None else experts.folds.reshape(-1),
+                "shares": _plain(shares),
+            }
         ctx.window = _native.loss_forward(
             precision=precision,
             threads=threads,
@@ -132,9 +153,11 @@ class _Loss(torch.autograd.Function):
             bias=_plain(bias),
             targets=targets,
             nats=nats,
+            **contexts,
         )
         ctx.save_for_backward(mask, weight)
-        ctx.input_shape = x.shape
+        ctx.input_shape, ctx.bias_shape = x.shape, bias.shape
+        ctx.shares_shape = None if shares is None else shares.shape
         return nats
 
     @staticmethod
@@ -142,7 +165,8 @@ class _Loss(torch.autograd.Function):
     def backward(ctx: Any, d_nats: Tensor) -> tuple[Tensor | None, ...]:
         mask, weight = ctx.saved_tensors
         d_x, d_weight = weight.new_empty(ctx.input_shape), torch.empty_like(weight)
-        d_bias = weight.new_empty(weight.shape[0])
+        d_bias = weight.new_empty(ctx.bias_shape)
+        d_shares = None if ctx.shares_shape is None else weight.new_empty(ctx.shares_shape)
         _native.loss_backward(
             window=ctx.window,
             mask=mask,
@@ -150,13 +174,15 @@ class _Loss(torch.autograd.Function):
             d_x=d_x,
             d_weight=d_weight,
             d_bias=d_bias,
+            d_shares=d_shares,
         )
         if d_nats != 1:
             d_x, d_weight, d_bias = d_x * d_nats, d_weight * d_nats, d_bias * d_nats
-        return None, d_x, None, d_weight, d_bias, None
+            d_shares = None if d_shares is None else d_shares * d_nats
+        return None, d_x, None, d_weight, d_bias, None, d_shares, None
 
 
-class NativeEngine(PlainLoss):
+class NativeEngine:
     """Runs the recurrent stack over a window on our own kernels.
 
     precision: "bf16" rounds what enters the products (weights, h, gate gradients) and the gates
@@ -183,17 +209,24 @@ class NativeEngine(PlainLoss):
         return self.run(cell, ids, input_table(embedding, layers[0]), layers, state, masks)
 
     def mean_nats(
-        self, hidden: Tensor, mask: Tensor | None, decoder: Decoder, targets: Tensor
+        self,
+        hidden: Tensor,
+        mask: Tensor | None,
+        decoder: Decoder,
+        targets: Tensor,
+        experts: Experts | None = None,
     ) -> Tensor:
-        """See Engine. One function of our own, unless some targets are left out."""
-        if int(targets.min()) < 0:
-            return super().mean_nats(hidden, mask, decoder, targets)
+        """See Engine. One function of our own."""
+        weight, bias = decoder
         nats: Tensor = _Loss.apply(  # type: ignore[no-untyped-call]
             (self.precision, self.threads),
             hidden.flatten(0, 1),
             None if mask is None else _plain(mask.flatten(0, 1)),
-            *decoder,
+            weight if experts is None else torch.cat([weight, experts.gate]),
+            bias,
             targets.flatten(),
+            None if experts is None else experts.shares,
+            experts,
         )
         return nats
 

@@ -96,7 +96,19 @@ class Table:
         """What `batch_size` streams remember that have read nothing: zeros (1, B, K)."""
         return np.zeros((1, batch_size, self.order), np.int32)
 
-    def walk(self, ids: NDArray[Any], recent: Recent) -> tuple[Nodes, Recent]:
+    def walk(self, ids: NDArray[Any], recent: Recent, threads: int = 1) -> tuple[Nodes, Recent]:
+        """What `walk_in_numpy` returns, by our C++ kernels where they were compiled."""
+        try:
+            table = self.native
+        except ImportError:
+            return self.walk_in_numpy(ids, recent)
+        nodes = np.empty((*ids.shape, self.order), np.int32)
+        after = np.array(recent, np.int32, order="C")
+        ids = np.ascontiguousarray(ids, np.int64)
+        table.walk(threads=threads, ids=ids, recent=after, nodes=nodes)
+        return nodes, after
+
+    def walk_in_numpy(self, ids: NDArray[Any], recent: Recent) -> tuple[Nodes, Recent]:
         """Read ids (T, B): (the context of each length after each, (T, B, K); what is remembered).
 
         `recent` (1, B, K) holds the last K symbols that were read before, the newest last, each as

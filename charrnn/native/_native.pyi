@@ -129,10 +129,19 @@ def loss_forward(
     bias: Floats,
     targets: Ids,
     nats: Floats,
+    ngrams: NgramTable | None = None,
+    nodes: NDArray[np.int32] | None = None,
+    folds: NDArray[np.uint8] | None = None,
+    shares: Floats | None = None,
 ) -> LossWindow:
     """Write the mean of -ln p(target) under the softmax of (x * mask) @ weight.T + bias to `nats`.
 
-    x (N, H), mask (N, H) or None, weight (V, H), bias (V,), targets (N,), nats ().
+    x (N, H), mask (N, H) or None, weight (V, H), bias (V,), targets (N,), nats (). A row whose
+    target is negative is left out.
+
+    With `ngrams` of K lengths, weight is (V + K, H), and its last K rows are the gates; `nodes`
+    (N, K) are the contexts of each row, -1 for none, and `folds` (N,) the fold whose counts are
+    held out of it; None: of no fold. `shares` (K, 32, 128) is what each count adds to a logit.
     """
 
 def loss_backward(
@@ -142,10 +151,12 @@ def loss_backward(
     d_x: Floats,
     d_weight: Floats,
     d_bias: Floats,
+    d_shares: Floats | None = None,
 ) -> None:
     """Fill d_x (N, H), d_weight (V, H) and d_bias (V,), gradients of what `loss_forward` gave.
 
-    mask and weight are those that `loss_forward` was given.
+    mask and weight are those that `loss_forward` was given. With n-grams d_weight is (V + K, H),
+    and d_shares (K, 32, 128) is filled, too.
     """
 
 # --- training: the optimizer's step, and dropout ---

@@ -13,12 +13,26 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from charrnn.engines.interface import Decoder, Engine, LayerWeights, State, decode
+from charrnn.engines.interface import Decoder, Engine, Experts, LayerWeights, State, decode
+from charrnn.experts import layout
+from charrnn.experts.codes import COUNT_OF_CODE
+from charrnn.experts.table import NONE, Table, shares_of
 from charrnn.model.cells import CELLS
 from charrnn.model.config import ModelConfig
 
 DECODER_WIDTH = 4.0
 """How many times as wide as a layer's weights the decoder's are drawn."""
+
+
+EXPERTS_BEGIN_AT = {
+    "experts.weight": 0.15,
+    "experts.log_offset": math.log(0.02),
+    "experts.gate": 0.0,
+}
+"""The initial value of every parameter of the experts, by its name."""
+LEAST_LOG_OFFSET, MOST_LOG_OFFSET = -9.0, 3.0
+"""Between these the logarithm of what a count is divided by is kept: else, in a long run, it ran
+away, and the loss became infinite."""
 
 
 class CharRNN(nn.Module):
@@ -29,21 +43,28 @@ class CharRNN(nn.Module):
     """
 
     def __init__(
-        self, config: ModelConfig, generator: torch.Generator, init_range: float = 0.0
+        self,
+        config: ModelConfig,
+        generator: torch.Generator,
+        init_range: float = 0.0,
+        table: Table | None = None,
     ) -> None:
-        """Draw the initial weights from `generator`.
+        """Draw the initial weights from `generator`; `table` holds the counts for experts, if any.
 
         By default they are U(-1/sqrt(H), 1/sqrt(H)) in a layer and N(0, 1) in the embedding, as in
         torch, and four times as wide as a layer's in the decoder, which learns faster then
         (docs/experiments/choosing.md). Biases are zero. A cell may begin its layers in another way.
         With an `init_range` X every parameter is U(-X, X) instead, but for biases that a cell wants
-        at a value.
+        at a value. What the experts begin with is never drawn.
         """
         super().__init__()
+        assert (table is not None) == (config.ngram_order > 0)
         self.config = config
+        self.table = table
         self.embedding = nn.Module()
         self.rnn = nn.Module()
         self.decoder = nn.Module()
+        self.experts = nn.Module()
         for name, shape in config.parameter_shapes().items():
             owner, _, parameter = name.partition(".")
             self.get_submodule(owner).register_parameter(
@@ -57,7 +78,9 @@ class CharRNN(nn.Module):
         """Draw every parameter from the distribution of its kind, or all from U(-X, X)."""
         bound = 1 / math.sqrt(self.config.hidden_size)
         for name, parameter in self.named_parameters():
-            if init_range:
+            if name in EXPERTS_BEGIN_AT:
+                parameter.fill_(EXPERTS_BEGIN_AT[name])
+            elif init_range:
                 parameter.uniform_(-init_range, init_range, generator=generator)
             elif name == "embedding.weight":
                 parameter.normal_(generator=generator)
@@ -93,14 +116,27 @@ class CharRNN(nn.Module):
             for layer in range(self.config.num_layers)
         ]
 
+    def net_parameters(self) -> dict[str, nn.Parameter]:
+        """Every parameter but those of the experts, by its name."""
+        return {k: p for k, p in self.named_parameters() if k not in EXPERTS_BEGIN_AT}
+
+    def expert_parameters(self) -> dict[str, nn.Parameter]:
+        """The parameters of the experts by their names; empty where there are none."""
+        return {k: p for k, p in self.named_parameters() if k in EXPERTS_BEGIN_AT}
+
     def initial_state(self, batch_size: int) -> State:
         """The state of `batch_size` streams that have read nothing.
 
-        It is zeros (L, B, H) for each name in Cell.state, of the parameters' type and device.
+        It is zeros (L, B, H) for each name in Cell.state, of the parameters' type and device, and
+        with experts of K lengths whole numbers (1, B, K) after them: the last K symbols.
         """
         shape = (self.config.num_layers, batch_size, self.config.hidden_size)
         parameter = next(self.parameters())
-        return tuple(parameter.new_zeros(shape) for _ in CELLS[self.config.cell].state)
+        state = tuple(parameter.new_zeros(shape) for _ in CELLS[self.config.cell].state)
+        if self.table is None:
+            return state
+        recent = self.table.nothing_read(batch_size)
+        return (*state, torch.from_numpy(recent).to(parameter.device))
 
     def forward(
         self,
@@ -114,9 +150,10 @@ class CharRNN(nn.Module):
         `engine` runs the recurrent stack. `masks` are L dropout masks (T, B, H), which hold 0 or
         1 / (1 - dropout), one for each layer's outputs; or none.
         """
-        hidden, state = self._hidden(ids, state, engine, masks, ())  # (T, B, H)
+        hidden, after = self._hidden(ids, state, engine, masks, ())  # (T, B, H)
         mask = masks[-1] if masks else None
-        return decode(hidden, mask, self._decoder_weights(), engine.precision), state
+        experts, after = self._experts(ids, state, after, None, None)
+        return decode(hidden, mask, self._decoder_weights(), engine.precision, experts), after
 
     def mean_nats(
         self,
@@ -126,15 +163,20 @@ class CharRNN(nn.Module):
         engine: Engine,
         masks: Sequence[Tensor] = (),
         weight_masks: Sequence[Sequence[Tensor]] = (),
+        folds: NDArray[np.uint8] | None = None,
+        left_out: Tensor | None = None,
     ) -> tuple[Tensor, State]:
         """Read ids (T, B); return the mean nats of targets (T, B), a scalar, and the state after.
 
         `state`, `engine` and `masks` are those of `forward`. `weight_masks` are, for each of L
-        layers, one mask for each of its recurrent matrices, of its shape; or none.
+        layers, one mask for each of its recurrent matrices, of its shape; or none. `folds` (T, B)
+        are those whose counts are held out; None: no counts are. `left_out` (B,) says for which
+        streams the experts are; None: for none.
         """
-        hidden, state = self._hidden(ids, state, engine, masks, weight_masks)  # (T, B, H)
+        hidden, after = self._hidden(ids, state, engine, masks, weight_masks)  # (T, B, H)
         mask = masks[-1] if masks else None
-        return engine.mean_nats(hidden, mask, self._decoder_weights(), targets), state
+        experts, after = self._experts(ids, state, after, folds, left_out)
+        return engine.mean_nats(hidden, mask, self._decoder_weights(), targets, experts), after
 
     def _hidden(
         self,
@@ -144,7 +186,8 @@ class CharRNN(nn.Module):
         masks: Sequence[Tensor],
         weight_masks: Sequence[Sequence[Tensor]],
     ) -> tuple[Tensor, State]:
-        """The top layer's outputs (T, B, H), before dropout, and the state after ids (T, B)."""
+        """The top layer's outputs (T, B, H), before dropout, and the cells' state after ids."""
+        state = state[: len(CELLS[self.config.cell].state)]
         layers = self.layers()
         if weight_masks:
             layers = [
@@ -154,23 +197,58 @@ class CharRNN(nn.Module):
         embedding = self.embedding.get_parameter("weight") if self.config.embedding_size else None
         return engine(self.config.cell, ids, embedding, layers, state, masks[:-1])
 
+    def _experts(
+        self,
+        ids: Tensor,
+        state: State,
+        after: State,
+        folds: NDArray[np.uint8] | None,
+        left_out: Tensor | None,
+    ) -> tuple[Experts | None, State]:
+        """(the experts over ids (T, B), or None; `after`, the state of the cells, with theirs)."""
+        if self.table is None:
+            return None, after
+        nodes, recent = self.table.walk(ids.cpu().numpy(), state[-1].cpu().numpy())
+        if left_out is not None:
+            nodes[:, left_out.cpu().numpy()] = NONE
+        gate = self.experts.get_parameter("gate")
+        experts = Experts(gate, self.shares(), self.table, nodes, folds)
+        return experts, (*after, torch.from_numpy(recent).to(ids.device))
+
+    def shares(self) -> Tensor:
+        """What each count adds to a symbol's logit, (K, BUCKETS, CODES).
+
+        For each length and bucket it is w ln(1 + c / e), with the count c, the weight w and the
+        offset e, which is kept within bounds.
+        """
+        weight, log_offset = (self.experts.get_parameter(n) for n in ("weight", "log_offset"))
+        offset = log_offset.clamp(LEAST_LOG_OFFSET, MOST_LOG_OFFSET).exp()  # (K, BUCKETS)
+        counts = torch.from_numpy(COUNT_OF_CODE).to(weight)  # (CODES,)
+        return weight[..., None] * torch.log1p(counts / offset[..., None])
+
     def _decoder_weights(self) -> Decoder:
         """The decoder's parameters."""
         return Decoder(self.decoder.get_parameter("weight"), self.decoder.get_parameter("bias"))
 
-    def weights(self) -> dict[str, NDArray[np.float32]]:
-        """A copy of every parameter by its name, in float32 on the CPU."""
-        return {
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """A copy of every parameter by its name, in float32 on the CPU, and the experts' counts."""
+        weights: dict[str, NDArray[Any]] = {
             name: parameter.detach().cpu().float().numpy().copy()
             for name, parameter in self.named_parameters()
         }
+        if self.table is not None:
+            weight, log_offset = (weights[f"experts.{name}"] for name in ("weight", "log_offset"))
+            bounded = log_offset.clip(LEAST_LOG_OFFSET, MOST_LOG_OFFSET)
+            weights |= layout.to_tensors(self.table, shares_of(weight, bounded))
+        return weights
 
     def load_weights(self, weights: Mapping[str, NDArray[Any]]) -> None:
-        """Take every parameter over from `weights`, by its name.
+        """Take every parameter over from `weights`, by its name; the counts stay the model's own.
 
         Raises RuntimeError unless names and shapes are those of the model.
         """
-        self.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+        parameters = {k: torch.from_numpy(v) for k, v in weights.items() if k not in layout.NAMES}
+        self.load_state_dict(parameters)
 
 
 def _masked(layer: LayerWeights, masks: Sequence[Tensor]) -> LayerWeights:

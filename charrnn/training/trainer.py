@@ -18,6 +18,7 @@ from charrnn.corpus.split import Split
 from charrnn.corpus.windows import Window
 from charrnn.engines.interface import State
 from charrnn.engines.selection import make_engine
+from charrnn.experts.table import Table
 from charrnn.files.typed_json import make_record
 from charrnn.model.cells import CELLS
 from charrnn.model.config import ModelConfig
@@ -27,6 +28,10 @@ from charrnn.training.char_rnn import CharRNN
 from charrnn.training.dropout import draw_mask
 from charrnn.training.learning_rate import Schedule, learning_rate
 from charrnn.training.optimizer import make_optimizer
+
+MIXER = OptimizerConfig(lr=0.02, weight_decay=0.0, clip_norm=0.0)
+"""How the experts' parameters are learned: at this rate where the net's is highest, on the net's
+schedule, and neither with decay nor with clipping."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +71,12 @@ class Trainer:
         optimizer: OptimizerConfig,
         config: StepConfig,
         total_steps: int,
+        table: Table | None = None,
     ) -> None:
-        """Begin a run of `total_steps` steps, over which the learning rate falls."""
+        """Begin a run of `total_steps` steps, over which the learning rate falls.
+
+        `table` holds the counts of `split`, for a model with n-gram experts.
+        """
         self.config = config
         self.step_count = 0
         self.schedule = Schedule.of(total_steps, optimizer)
@@ -78,10 +87,12 @@ class Trainer:
         self._reset_prob = config.reset_prob if split.may_reset else 0.0
         self._engine = make_engine(config.engine, config.precision, config.threads)
         weights = torch.Generator().manual_seed(config.seed)
-        self.model = CharRNN(model, weights, config.init_range).to(self._device)
+        self.model = CharRNN(model, weights, config.init_range, table).to(self._device)
         self._generator = torch.Generator(self._device).manual_seed(config.seed)
         self._native_threads = config.threads if config.engine == "native" else 0
-        self._optimizer = make_optimizer(self.model.parameters(), optimizer, self._native_threads)
+        net, experts = self.model.net_parameters(), self.model.expert_parameters()
+        self._optimizer = make_optimizer(net.values(), optimizer, self._native_threads)
+        self._mixer = make_optimizer(experts.values(), MIXER, self._native_threads)
         self._carried = self.model.initial_state(config.batch_size)
         self._nats = torch.zeros((), device=self._device)
         self._counted = 0
@@ -102,10 +113,15 @@ class Trainer:
         ids = torch.from_numpy(window.inputs).to(self._device)  # (T, B)
         targets = torch.from_numpy(window.targets).to(self._device)  # (T, B)
         masks, weight_masks = self._draw_masks(len(ids)), self._draw_weight_masks()
-        nats, state = self.model.mean_nats(ids, targets, state, self._engine, masks, weight_masks)
+        left_out = self._draw_left_out()
+        nats, state = self.model.mean_nats(
+            ids, targets, state, self._engine, masks, weight_masks, window.folds, left_out
+        )
         torch.autograd.backward(nats)
         self._grad_norm = self._optimizer.clip()
-        self._optimizer.step(self.step_count, self._learning_rate(self.step_count))
+        lr = self._learning_rate(self.step_count)
+        self._optimizer.step(self.step_count, lr)
+        self._mixer.step(self.step_count, MIXER.lr * lr / self._optimizer_config.lr)
         self._carried = tuple(part.detach() for part in state)
         self._nats += nats.detach()
         self._counted += 1
@@ -150,6 +166,15 @@ class Trainer:
             [self._mask(shape, model.weight_drop) for shape in matrices]
             for _ in range(model.num_layers)
         ]
+
+    def _draw_left_out(self) -> Tensor | None:
+        """(B,) for which streams the experts are left out of the next window, or None: for none."""
+        model = self.model.config
+        if model.ngram_order == 0 or model.ngram_dropout == 0:
+            return None
+        shape = (self.config.batch_size,)
+        draws = torch.rand(shape, generator=self._generator, device=self._device)
+        return draws < model.ngram_dropout
 
     def _mask(self, shape: tuple[int, ...], dropout: float) -> Tensor:
         return draw_mask(shape, dropout, self._generator, self._native_threads)
@@ -203,12 +228,13 @@ class Trainer:
 
     def _learned(self) -> Iterator[tuple[str, Tensor]]:
         """The parameters and what the optimizer keeps of each, by name."""
-        names = [name for name, _ in self.model.named_parameters()]
-        for name, weight in zip(names, self._optimizer.parameters, strict=True):
-            yield f"model.{name}", weight
-        for kind, kept in self._optimizer.kept.items():
-            for name, tensor in zip(names, kept, strict=True):
-                yield f"{kind}.{name}", tensor
+        groups = (self.model.net_parameters(), self.model.expert_parameters())
+        for parameters, optimizer in zip(groups, (self._optimizer, self._mixer), strict=True):
+            for name, weight in zip(parameters, optimizer.parameters, strict=True):
+                yield f"model.{name}", weight
+            for kind, kept in optimizer.kept.items():
+                for name, tensor in zip(parameters, kept, strict=True):
+                    yield f"{kind}.{name}", tensor
 
     def load_state(self, numbers: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> None:
         """Continue from `state()`: the next steps are bit for bit those of an unbroken run.

@@ -12,6 +12,12 @@ constexpr int ngram_codes = 128;                           // codes of counts
 constexpr int most_ngram_order = 16;
 constexpr std::int32_t no_node = -1;
 
+// The class of a context by how often it was seen: the level of its count's code.
+constexpr int ngram_level(int code) {
+  if (code < 8) return (code > 0) + (code > 1) + (code > 3);
+  return code < 20 ? 2 + code / 4 : ngram_levels - 1;
+}
+
 struct NgramTable {
   int order, symbols;                // the length of the longest contexts, V
   std::int64_t nodes, inner;         // M, I

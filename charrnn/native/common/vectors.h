@@ -136,6 +136,7 @@ struct Fp32 {
   static constexpr bool precise = true;
   static INLINE Vec load_elements(const Element* p) { return load(p); }
   static INLINE void store_elements(Element* p, Vec v) { store(p, v); }
+  static INLINE float number(Element x) { return x; }
   static INLINE Vec broadcast_lane(const float* p) { return broadcast(*p); }
   static INLINE Vec multiply_add(Vec a, Vec b, Vec sum) { return a * b + sum; }
   // One lane of each of `width` columns, from `per_lane` rows of the long axis.
@@ -155,6 +156,12 @@ struct Bf16 {
   static INLINE void store_elements(Element* p, Vec v) {
     Half h = to_half(v);
     std::memcpy(p, &h, sizeof h);
+  }
+  static INLINE float number(Element x) {
+    const std::uint32_t bits = (std::uint32_t)x << 16;
+    float number;
+    std::memcpy(&number, &bits, sizeof number);
+    return number;
   }
   static INLINE Vec broadcast_lane(const float* p) {
     std::uint32_t pair;

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "common/threads.h"
+#include "training/expert_shares.h"
 #include "training/gradients.h"
 #include "training/loss.h"
 #include "training/packing.h"
@@ -15,17 +16,23 @@ namespace {
 
 using charrnn::Loss;
 
-constexpr float no_symbol = -1e30f;    // the bias of a padded symbol: its probability is nothing
 constexpr float least_power = -90.0f;  // 2^this counts as zero: a denormal number costs a hundred cycles a product
 
-// Logits (padded V) of one row, without their bias, turn into d_logits, the gradient of its nats / N. Returns its nats.
-// The gradient is (p - [v = target]) / N with p = e^(logit - highest) / sum: no exponential can overflow.
-template <class P>
-float softmax_row(const Loss& loss, float* logits, long target, typename P::Element* d_logits) {
+// Logits (padded V + K) of one row, without their bias, turn into d_logits, the gradient of its nats / counted rows.
+// Returns its nats. The gradient is (p - [v = target]) / rows with p = e^(logit - highest) / sum: no exponential can
+// overflow.
+template <class P> float softmax_row(const Loss& loss, float* logits, int row, typename P::Element* d_logits) {
+  const long target = loss.targets[row];
+  if (target < 0) {
+    for (int at = 0; at < loss.blocks * width; at += width) P::store_elements(d_logits + at, Vec{});
+    return 0.0f;
+  }
   Vec most = broadcast(no_symbol);
+  for (int at = 0; at < loss.blocks * width; at += width)
+    store(logits + at, load(logits + at) + load(loss.padded_bias + at));
+  if (loss.lengths) add_shares(loss, row, logits);
   for (int at = 0; at < loss.blocks * width; at += width) {
-    Vec v = load(logits + at) + load(loss.padded_bias + at);
-    store(logits + at, v);
+    Vec v = load(logits + at);
     most = v > most ? v : most;
   }
   float highest = most[0];
@@ -44,7 +51,8 @@ float softmax_row(const Loss& loss, float* logits, long target, typename P::Elem
   for (int l = 0; l < width; ++l) sum += sums[l];
 
   logits[target] -= sum;
-  const float scale = 1.0f / (sum * (float)loss.rows);
+  const float scale = 1.0f / (sum * (float)loss.counted);
+  if (loss.lengths) gate_gradients(loss, row, logits);
   for (int at = 0; at < loss.blocks * width; at += width) P::store_elements(d_logits + at, load(logits + at) * scale);
   return std::log(sum) - wanted;
 }
@@ -56,6 +64,7 @@ void loss_forward_window(const Loss& loss, Team& team) {
   constexpr int part = most_rows<P>(most_columns<P>);
   static_assert(8 * part <= charrnn::most_loss_rows);
   const Range rows = share(loss.rows, team);
+  const int outputs = loss.symbols + loss.lengths;
   const int x_lanes = loss.hidden_blocks * width / P::per_lane, padded = loss.blocks * width;
   const Element* x_rows = (const Element*)loss.x_rows;
 
@@ -64,9 +73,11 @@ void loss_forward_window(const Loss& loss, Team& team) {
     if (group++ % team.count != team.index) return;
     for (int b = first; b < first + count; ++b) {
       float* to = (float*)loss.packed + ((long)first * x_lanes + (b - first)) * width;
-      pack_units<P>(loss.weight, b * width, loss.symbols, loss.hidden, to, count * width);
+      pack_units<P>(loss.weight, b * width, outputs, loss.hidden, to, count * width);
       for (int l = 0; l < width; ++l)
-        loss.padded_bias[b * width + l] = b * width + l < loss.symbols ? loss.bias[b * width + l] : no_symbol;
+        loss.padded_bias[b * width + l] = b * width + l < loss.symbols ? loss.bias[b * width + l]
+                                          : b * width + l < outputs    ? 0.0f
+                                                                       : no_symbol;
     }
   });
   team.wait();  // each thread has packed its share of the decoder, and reads all
@@ -90,7 +101,7 @@ void loss_forward_window(const Loss& loss, Team& team) {
       });
     });
     for (int r = first_row; r < first_row + some_rows; ++r)
-      loss.row_nats[r] = softmax_row<P>(loss, logits + (long)(r - first_row) * padded, loss.targets[r],
+      loss.row_nats[r] = softmax_row<P>(loss, logits + (long)(r - first_row) * padded, r,
                                         (Element*)loss.d_logits + (long)r * loss.logit_stride);
   });
   // One thread adds up all rows in their order, so that the mean does not depend on the shares.
@@ -98,10 +109,10 @@ void loss_forward_window(const Loss& loss, Team& team) {
   if (team.index) return;
   double sum = 0.0;
   for (int r = 0; r < loss.rows; ++r) sum += loss.row_nats[r];
-  *loss.nats = (float)(sum / loss.rows);
+  *loss.nats = (float)(sum / std::max(1, loss.counted));
 }
 
-// d_x (N, H) = d_logits @ weight, d_bias = the column sums of d_logits, d_weight (V, H) = d_logits^T @ x.
+// d_x (N, H) = d_logits @ weight, d_bias = the column sums of d_logits, d_weight (V + K, H) = d_logits^T @ x.
 template <class P>
 void loss_backward_window(const Loss& loss, Team& team) {
   typedef typename P::Element Element;
@@ -111,6 +122,7 @@ void loss_backward_window(const Loss& loss, Team& team) {
   const Range columns = share(loss.hidden_blocks, team);
   const int lanes = loss.blocks * width / P::per_lane;
   const Element* d_logits = (const Element*)loss.d_logits;
+  const int outputs = loss.symbols + loss.lengths;
 
   int group = 0;
   in_parts(0, loss.hidden_blocks, most_columns<P>, [&](int first, int count) {
@@ -119,8 +131,8 @@ void loss_backward_window(const Loss& loss, Team& team) {
     for (int symbol = 0; symbol < loss.blocks * width; symbol += P::per_lane)
       for (int v = first; v < first + count; ++v, to += width) {
         auto weights = [&](int s) {
-          return s < loss.symbols ? load_part(loss.weight + (long)s * loss.hidden + v * width, loss.hidden - v * width)
-                                  : Vec{};
+          return s < outputs ? load_part(loss.weight + (long)s * loss.hidden + v * width, loss.hidden - v * width)
+                             : Vec{};
         };
         store(to, P::lanes(weights(symbol), weights(symbol + P::per_lane - 1)));
       }
@@ -152,13 +164,14 @@ void loss_backward_window(const Loss& loss, Team& team) {
   for (int b = blocks.begin; b < blocks.end; ++b) {
     Vec sum{};
     for (int r = 0; r < loss.rows; ++r) sum += P::load_elements(d_logits + (long)r * loss.logit_stride + b * width);
-    store_part(loss.d_bias + b * width, sum, loss.symbols - b * width);
+    if (b * width < loss.symbols) store_part(loss.d_bias + b * width, sum, loss.symbols - b * width);
   }
+  for (int k = team.index; k < loss.lengths; k += team.count) share_gradients<P>(loss, k);
   transposed_product<P>(
       loss.rows, {0, loss.blocks}, [&](int b) { return d_logits + b * width; }, loss.logit_stride, columns,
       (const Element*)loss.x_rows, loss.x_stride, loss.hidden, loss.scratch + team.index * loss.scratch_floats,
       [&](int b, int r) {
-        return b * width + r < loss.symbols ? loss.d_weight + (long)(b * width + r) * loss.hidden : nullptr;
+        return b * width + r < outputs ? loss.d_weight + (long)(b * width + r) * loss.hidden : nullptr;
       });
 }
 
