@@ -106,6 +106,11 @@ class Engine(Protocol):
         shares of `experts`. Targets that are NOT_COUNTED (corpus/windows.py) are left out.
         """
 
+    def nats(
+        self, hidden: Tensor, decoder: Decoder, targets: Tensor, experts: Experts | None = None
+    ) -> Tensor:
+        """-ln p(target) of each of targets (T, B), without a gradient; else as `mean_nats`."""
+
 
 def input_table(embedding: Tensor | None, first: LayerWeights) -> Tensor:
     """What the first layer's gates get of each symbol, (V, G*H): its row, W_ih x + b_ih.
@@ -178,3 +183,13 @@ class PlainLoss:
         return functional.cross_entropy(
             logits.flatten(0, 1), targets.flatten(), ignore_index=NOT_COUNTED
         )
+
+    def nats(
+        self, hidden: Tensor, decoder: Decoder, targets: Tensor, experts: Experts | None = None
+    ) -> Tensor:
+        """What each of targets (T, B) costs, as Engine.nats says."""
+        logits = decode(hidden, None, decoder, self.precision, experts)  # (T, B, V)
+        nats = functional.cross_entropy(
+            logits.flatten(0, 1), targets.flatten(), ignore_index=NOT_COUNTED, reduction="none"
+        )
+        return nats.view(targets.shape)

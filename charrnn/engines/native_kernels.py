@@ -136,14 +136,6 @@ class _Loss(torch.autograd.Function):
     ) -> Tensor:
         nats = x.new_empty(())
         precision, threads = settings
-        contexts: dict[str, Any] = {}
-        if experts is not None and shares is not None:
-            contexts = {
-                "ngrams": experts.table.native,
-                "nodes": experts.nodes.reshape(len(targets), -1),
-                "folds": None if experts.folds is None else experts.folds.reshape(-1),
-                "shares": _plain(shares),
-            }
         ctx.window = _native.loss_forward(
             precision=precision,
             threads=threads,
@@ -153,7 +145,7 @@ class _Loss(torch.autograd.Function):
             bias=_plain(bias),
             targets=targets,
             nats=nats,
-            **contexts,
+            **_contexts(experts),
         )
         ctx.save_for_backward(mask, weight)
         ctx.input_shape, ctx.bias_shape = x.shape, bias.shape
@@ -230,6 +222,26 @@ class NativeEngine:
         )
         return nats
 
+    def nats(
+        self, hidden: Tensor, decoder: Decoder, targets: Tensor, experts: Experts | None = None
+    ) -> Tensor:
+        """See Engine."""
+        weight, bias = decoder
+        nats = torch.empty(targets.shape)
+        _native.loss_forward(
+            precision=self.precision,
+            threads=self.threads,
+            x=_plain(hidden.flatten(0, 1)),
+            mask=None,
+            weight=_plain(weight if experts is None else torch.cat([weight, experts.gate])),
+            bias=_plain(bias),
+            targets=targets.flatten(),
+            nats=torch.empty(()),
+            row_nats=nats.view(-1),
+            **_contexts(experts),
+        )
+        return nats
+
     def run(
         self,
         cell: CellName,
@@ -276,3 +288,16 @@ def _plain(tensor: Tensor) -> Tensor:
 
 def _plain_or_none(tensor: Tensor | None) -> Tensor | None:
     return None if tensor is None else _plain(tensor)
+
+
+def _contexts(experts: Experts | None) -> dict[str, Any]:
+    """What the native loss is told of the experts."""
+    if experts is None:
+        return {}
+    rows = experts.nodes.shape[0] * experts.nodes.shape[1]
+    return {
+        "ngrams": experts.table.native,
+        "nodes": experts.nodes.reshape(rows, -1),
+        "folds": None if experts.folds is None else experts.folds.reshape(rows),
+        "shares": _plain(experts.shares),
+    }

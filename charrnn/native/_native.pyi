@@ -133,11 +133,12 @@ def loss_forward(
     nodes: NDArray[np.int32] | None = None,
     folds: NDArray[np.uint8] | None = None,
     shares: Floats | None = None,
+    row_nats: Floats | None = None,
 ) -> LossWindow:
     """Write the mean of -ln p(target) under the softmax of (x * mask) @ weight.T + bias to `nats`.
 
     x (N, H), mask (N, H) or None, weight (V, H), bias (V,), targets (N,), nats (). A row whose
-    target is negative is left out.
+    target is negative is left out. `row_nats` (N,), if there is one, gets what each target costs.
 
     With `ngrams` of K lengths, weight is (V + K, H), and its last K rows are the gates; `nodes`
     (N, K) are the contexts of each row, -1 for none, and `folds` (N,) the fold whose counts are

@@ -178,6 +178,17 @@ class CharRNN(nn.Module):
         experts, after = self._experts(ids, state, after, folds, left_out)
         return engine.mean_nats(hidden, mask, self._decoder_weights(), targets, experts), after
 
+    @torch.no_grad()
+    def nats(
+        self, ids: Tensor, targets: Tensor, state: State, engine: Engine
+    ) -> tuple[Tensor, State]:
+        """Read ids (T, B) without dropout; return what each of targets (T, B) costs, in nats, and
+        the state after.
+        """
+        hidden, after = self._hidden(ids, state, engine, (), ())  # (T, B, H)
+        experts, after = self._experts(ids, state, after, None, None)
+        return engine.nats(hidden, self._decoder_weights(), targets, experts), after
+
     def _hidden(
         self,
         ids: Tensor,
@@ -208,7 +219,9 @@ class CharRNN(nn.Module):
         """(the experts over ids (T, B), or None; `after`, the state of the cells, with theirs)."""
         if self.table is None:
             return None, after
-        nodes, recent = self.table.walk(ids.cpu().numpy(), state[-1].cpu().numpy())
+        nodes, recent = self.table.walk(
+            ids.cpu().numpy(), state[-1].cpu().numpy(), torch.get_num_threads()
+        )
         if left_out is not None:
             nodes[:, left_out.cpu().numpy()] = NONE
         gate = self.experts.get_parameter("gate")

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 
 from charrnn.engines.interface import Engine
 from charrnn.inference.network import State
@@ -29,7 +28,6 @@ class TorchScorer:
         """The state of streams that have read nothing: zeros, each part (L, B, H)."""
         return tuple(part.cpu().numpy() for part in self._model.initial_state(batch_size))
 
-    @torch.no_grad()
     def score(
         self, inputs: NDArray[Any], targets: NDArray[Any], state: State
     ) -> tuple[NDArray[np.float64], State]:
@@ -37,14 +35,9 @@ class TorchScorer:
         if len(inputs) == 0:
             return np.zeros(targets.shape), state
         carried = tuple(torch.from_numpy(part).to(self._device) for part in state)
-        logits, carried = self._model(self._ids(inputs), carried, self._engine)  # (T, B, V)
-        nats = functional.cross_entropy(
-            logits.flatten(0, 1), self._ids(targets).flatten(), reduction="none"
-        )  # (T * B,)
-        return (
-            nats.double().cpu().numpy().reshape(targets.shape),
-            tuple(part.cpu().numpy() for part in carried),
-        )
+        ids, wanted = self._ids(inputs), self._ids(targets)
+        nats, carried = self._model.nats(ids, wanted, carried, self._engine)  # (T, B)
+        return nats.double().cpu().numpy(), tuple(part.cpu().numpy() for part in carried)
 
     def _ids(self, ids: NDArray[Any]) -> torch.Tensor:
         """The ids (T, B) as torch's integers on the model's device."""

@@ -1,6 +1,7 @@
 // Decoder and loss over one window, forward and backward.
 #include <nanobind/stl/unique_ptr.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "binding/arrays.h"
@@ -18,7 +19,7 @@ std::unique_ptr<LossWindow> loss_forward(const std::string& precision, int threa
                                          const Maybe<Input>& mask, const Input& weight, const Input& bias,
                                          const Ids& targets, const Output& nats, const KeptNgramTable* ngrams,
                                          const Maybe<Nodes>& nodes, const Maybe<Folds>& folds,
-                                         const Maybe<Input>& shares) {
+                                         const Maybe<Input>& shares, const Maybe<Output>& row_nats) {
   Loss loss{};
   loss.precision = checked_precision(precision);
   check_threads(threads);
@@ -51,9 +52,11 @@ std::unique_ptr<LossWindow> loss_forward(const std::string& precision, int threa
       require(loss.folds[i] < loss.ngrams.folds, "a fold is none of the table");
   }
 
+  float* each = checked("row_nats", row_nats, {loss.rows});
   nb::gil_scoped_release unlocked;
   auto window = std::make_unique<LossWindow>(loss, threads);
   window->forward();
+  if (each) std::copy(window->loss.row_nats, window->loss.row_nats + loss.rows, each);
   return window;
 }
 
@@ -79,7 +82,8 @@ void bind_loss(nb::module_& module) {
   module.def("loss_forward", &loss_forward, nb::keep_alive<0, 9>(), "precision"_a, "threads"_a, "x"_a.noconvert(),
              "mask"_a.noconvert().none(), "weight"_a.noconvert(), "bias"_a.noconvert(), "targets"_a.noconvert(),
              "nats"_a.noconvert(), "ngrams"_a.none() = nb::none(), "nodes"_a.noconvert().none() = nb::none(),
-             "folds"_a.noconvert().none() = nb::none(), "shares"_a.noconvert().none() = nb::none());
+             "folds"_a.noconvert().none() = nb::none(), "shares"_a.noconvert().none() = nb::none(),
+             "row_nats"_a.noconvert().none() = nb::none());
   module.def("loss_backward", &loss_backward, "window"_a, "mask"_a.noconvert().none(), "weight"_a.noconvert(),
              "d_x"_a.noconvert(), "d_weight"_a.noconvert(), "d_bias"_a.noconvert(),
              "d_shares"_a.noconvert().none() = nb::none());

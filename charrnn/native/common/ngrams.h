@@ -42,6 +42,8 @@ struct NgramTable {
   // nodes[k], k = 0 .. order, are the contexts of k symbols; they become those after one more symbol. V is the unknown
   // symbol, which ends all contexts.
   void advance(std::int32_t* nodes, std::int64_t read) const {
+    for (int k = order - 1; k > 0; --k)
+      if (nodes[k] >= 0) __builtin_prefetch(symbol + first_child[nodes[k]]);
     for (int k = order; k > 0; --k) nodes[k] = read == symbols ? no_node : child(nodes[k - 1], read);
   }
 

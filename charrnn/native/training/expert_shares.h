@@ -41,8 +41,29 @@ inline long place_of(int length, int bucket) {
   return ((long)length * charrnn::ngram_buckets + bucket) * charrnn::ngram_codes;
 }
 
+// Asks for what the rows after this one will read, which lies scattered over the whole table.
+inline void prefetch_contexts(const Loss& loss, int row) {
+  const charrnn::NgramTable& table = loss.ngrams;
+  for (int k = 0; k < loss.lengths; ++k) {
+    if (row + 2 < loss.rows) {
+      const std::int32_t node = loss.nodes[(long)(row + 2) * loss.lengths + k];
+      if (node >= 0) __builtin_prefetch(table.first_child + node);
+    }
+    if (row + 1 < loss.rows) {
+      const std::int32_t node = loss.nodes[(long)(row + 1) * loss.lengths + k];
+      if (node < 0) continue;
+      const std::uint32_t first = table.first_child[node];
+      const std::uint8_t* codes = loss.folds ? table.held_out + loss.folds[row + 1] * table.nodes : table.code;
+      __builtin_prefetch(table.symbol + first);
+      __builtin_prefetch(codes + first);
+      __builtin_prefetch(codes + node);
+    }
+  }
+}
+
 // Adds the shares to logits (V + K), whose last K become gates; keeps gates and buckets for the gradients.
 inline void add_shares(const Loss& loss, int row, float* logits) {
+  prefetch_contexts(loss, row);
   for (int k = 0; k < loss.lengths; ++k) {
     float& logit = logits[loss.symbols + k];
     const float gate = 2.0f / (1.0f + std::exp(-logit));
