@@ -16,6 +16,7 @@ from charrnn.corpus.progress import Note, Report, silent
 from charrnn.corpus.split_config import SplitConfig
 from charrnn.cpus import affordable_threads
 from charrnn.errors import CorpusError, RunError, UsageError
+from charrnn.experts.text_counts import TextCounts
 from charrnn.files import run_folder
 from charrnn.files.run_folder import RunFolder
 from charrnn.files.typed_json import make_record
@@ -76,7 +77,8 @@ def train(
         existing.check_free(run_name)
     text = found.read(request.text_config(), report, stdin)
     encoded = text.split(request.split_config())
-    plan, notes = _make_plan(request, text, encoded, clock, report)
+    counts = TextCounts(encoded.split("train"), report)
+    plan, notes = _make_plan(request, text, encoded, clock, report, counts)
     notes = (*text.reading.notes, *notes)
     if start is not None:
         plan = _starting_from(start, plan)
@@ -87,7 +89,7 @@ def train(
 
         from charrnn.training.run import TrainingRun
 
-        run = TrainingRun(plan, encoded, folder, clock, notes, start)
+        run = TrainingRun(plan, encoded, folder, clock, notes, start, counts)
         return _carry_out(run, report, stop)
 
 
@@ -126,12 +128,15 @@ def resume(
         from charrnn.training.run import TrainingRun
 
         notes = () if note is None else (note,)
-        run = TrainingRun(plan, encoded, folder, clock, notes, start)
+        counts = TextCounts(encoded.split("train"), report)
+        run = TrainingRun(plan, encoded, folder, clock, notes, start, counts)
         run.resume()
         if limits.given:
-            plan = continue_plan(plan, limits, encoded, run.standing, clock, report)
+            plan = continue_plan(
+                plan, limits, encoded, run.standing, clock, report, counts=counts
+            )
             plan.write(folder.plan)
-            run = TrainingRun(plan, encoded, folder, clock, notes)
+            run = TrainingRun(plan, encoded, folder, clock, notes, counts=counts)
             run.resume()
             run.learn_on()
         return _carry_out(run, report, stop)
@@ -256,7 +261,9 @@ def describe(
         encoded = text.split(request.split_config())
     except CorpusError:
         return figures, None
-    return figures, _make_plan(request, text, encoded, clock, silent)[0]
+    return figures, _make_plan(
+        request, text, encoded, clock, silent, TextCounts(encoded.split("train"), report)
+    )[0]
 
 
 def fetch_corpus(name: str, *, report: Report = silent) -> Path:
@@ -343,11 +350,13 @@ def _make_plan(
     encoded: EncodedCorpus,
     clock: Clock,
     report: OnEvent,
+    counts: TextCounts,
 ) -> tuple[Plan, tuple[str, ...]]:
     """The plan, and notes for the user. Imports torch."""
     from charrnn.training.choose_plan import make_plan
 
-    return make_plan(request, encoded, text.plan(encoded, request.text_config()), clock, report)
+    corpus = text.plan(encoded, request.text_config())
+    return make_plan(request, encoded, corpus, clock, report, counts=counts)
 
 
 def _carry_out(run: "TrainingRun", report: OnEvent, stop: StopRequest | None) -> Model:

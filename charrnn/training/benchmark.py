@@ -14,6 +14,7 @@ from charrnn.corpus.contiguous import ContiguousText
 from charrnn.corpus.split import Split
 from charrnn.corpus.vocabulary import Ids
 from charrnn.engines.selection import Kind, candidates
+from charrnn.experts.text_counts import TextCounts
 from charrnn.inference.make_network import make_network
 from charrnn.model.checkpoint import Weights
 from charrnn.model.config import ModelConfig
@@ -50,8 +51,13 @@ def make_trainers(
     model: ModelConfig,
     optimizer: OptimizerConfig,
     step: StepConfig,
+    counts: TextCounts | None = None,
 ) -> dict[Kind, Trainer]:
-    """A trainer of the same model on the same text for each engine and precision in `kinds`."""
+    """A trainer of the same model on the same text for each engine and precision in `kinds`.
+
+    `counts` are those of `split`, if there are any already.
+    """
+    counts = counts or TextCounts(split)
     return {
         (engine, precision): Trainer(
             split,
@@ -59,6 +65,7 @@ def make_trainers(
             optimizer,
             replace(step, engine=engine, precision=precision),
             RUN_STEPS,
+            counts,
         )
         for engine, precision in kinds
     }

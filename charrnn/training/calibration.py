@@ -17,6 +17,7 @@ import numpy as np
 
 from charrnn.corpus.split import Split
 from charrnn.engines.selection import Kind, make_engine
+from charrnn.experts.text_counts import TextCounts
 from charrnn.inference.make_network import make_network
 from charrnn.inference.parallel_reading import CHUNK, STREAMS
 from charrnn.inference.scoring import Scorer
@@ -82,12 +83,15 @@ class Machine:
         kinds: Sequence[Kind],
         budget_s: float | None,
         report: Callable[[Measuring], None],
+        counts: TextCounts | None = None,
     ) -> None:
         """Measure on `split` with `step`, whose engine and precision are those of `kinds` in turn.
 
         A run with a budget of `budget_s` seconds is measured for longer than one with none. Before
-        a model is measured, `report` hears which.
+        a model is measured, `report` hears which. `counts` are those of `split`, if there are any
+        already.
         """
+        self._counts = counts or TextCounts(split)
         self._split = split
         self._step = step
         self._kinds = list(kinds)
@@ -142,7 +146,7 @@ class Machine:
     ) -> Part:
         """The part of a step of `model` that reads `length` characters a stream with `timed`."""
         step = replace(self._step, seq_len=length)
-        trainers = make_trainers(self._kinds, self._split, timed, optimizer, step)
+        trainers = make_trainers(self._kinds, self._split, timed, optimizer, step, self._counts)
         whole = self._step.seq_len
         # Where records are shorter than windows, a shorter window has as much work.
         share = max(length / whole, self._steps_per_epoch(whole) / self._steps_per_epoch(length))

@@ -15,6 +15,7 @@ from charrnn.corpus.progress import silent
 from charrnn.corpus.split import Split
 from charrnn.cpus import affordable_threads
 from charrnn.engines.selection import COST_OF_MISSING, MISSING, Kind, candidates
+from charrnn.experts.text_counts import TextCounts
 from charrnn.model.config import ModelConfig
 from charrnn.plan.budget import (
     EVALUATION_SHARE,
@@ -61,7 +62,9 @@ MOST_MORE_STEPS = 10**9
 text: its patience stops it where that teaches nothing."""
 
 OnMeasuring = Callable[[Measuring], None]
-MakeMachine = Callable[[Split, StepConfig, list[Kind], float | None, OnMeasuring], Machine]
+MakeMachine = Callable[
+    [Split, StepConfig, list[Kind], float | None, OnMeasuring, TextCounts], Machine
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,11 +93,13 @@ def make_plan(
     elapsed: Callable[[], float],
     report: OnMeasuring = silent,
     make_machine: MakeMachine = Machine,
+    counts: TextCounts | None = None,
 ) -> tuple[Plan, tuple[str, ...]]:
     """Return the complete plan, and notes for the user.
 
-    `elapsed()` is the age of the command in seconds, `report` hears what is measured, and
-    `make_machine` makes what measures. Raises UsageError if the budget is too short for a model
+    `elapsed()` is the age of the command in seconds, `report` hears what is measured,
+    `make_machine` makes what measures, and `counts` are those of the training split, if there are
+    any already. Raises UsageError if the budget is too short for a model
     that was asked for.
     """
     train, validation = corpus.split("train"), len(corpus.split("validation"))
@@ -103,7 +108,9 @@ def make_plan(
     torch.set_num_threads(step.threads)
     budget_s = _budget(request)
     reading = Reading(train, step)
-    machine = make_machine(train, step, _kinds_left_open(request, step.device), budget_s, report)
+    counts = counts or TextCounts(train)
+    kinds = _kinds_left_open(request, step.device)
+    machine = make_machine(train, step, kinds, budget_s, report, counts)
     left_s = None
     if budget_s is not None:
         left_s = budget_s * (1 - EVALUATION_SHARE - FINAL_SHARE) - elapsed()
@@ -149,6 +156,7 @@ def continue_plan(
     elapsed: Callable[[], float],
     report: OnMeasuring = silent,
     make_machine: MakeMachine = Machine,
+    counts: TextCounts | None = None,
 ) -> Plan:
     """The plan of a run that learns on for the budget, steps or epochs of `limits`.
 
@@ -164,7 +172,8 @@ def continue_plan(
     steps = most_steps = _most_steps(limits, reading)
     if budget_s is not None:
         kinds: list[Kind] = [(step.engine, step.precision)]
-        machine = make_machine(train, step, kinds, budget_s, report)
+        counts = counts or TextCounts(train)
+        machine = make_machine(train, step, kinds, budget_s, report, counts)
         speeds = machine.measure(plan.model, plan.optimizer)[1]
         if not _says_how_much(limits):
             most_steps = max(most_steps, MOST_MORE_STEPS)

@@ -14,6 +14,7 @@ import torch
 
 from charrnn.corpus.encoded import EncodedCorpus
 from charrnn.errors import RunError
+from charrnn.experts.text_counts import TextCounts
 from charrnn.files.run_folder import RunFolder
 from charrnn.plan.fine_tuning import Start
 from charrnn.plan.plan import Plan
@@ -53,11 +54,13 @@ class TrainingRun:
         elapsed: Callable[[], float],
         notes: tuple[str, ...] = (),
         start: Start | None = None,
+        counts: TextCounts | None = None,
     ) -> None:
         """Stand before the first step of `plan`.
 
         `elapsed()` is the age of the command in seconds, `notes` are for the user, and `start` is
-        the model whose weights the run begins with; None: they are drawn.
+        the model whose weights the run begins with; None: they are drawn. `counts` are those of the
+        training split, if there are any already.
         """
         self.plan = plan
         self.folder = folder
@@ -66,7 +69,7 @@ class TrainingRun:
         self._record_end = corpus.record_end
         self._vocabulary = corpus.vocabulary
         self._trainer = Trainer(
-            corpus.split("train"), plan.model, plan.optimizer, plan.step, plan.run.steps
+            corpus.split("train"), plan.model, plan.optimizer, plan.step, plan.run.steps, counts
         )
         if start is not None:
             model = self._trainer.model

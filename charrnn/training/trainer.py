@@ -18,7 +18,7 @@ from charrnn.corpus.split import Split
 from charrnn.corpus.windows import Window
 from charrnn.engines.interface import State
 from charrnn.engines.selection import make_engine
-from charrnn.experts.table import Table
+from charrnn.experts.text_counts import TextCounts
 from charrnn.files.typed_json import make_record
 from charrnn.model.cells import CELLS
 from charrnn.model.config import ModelConfig
@@ -71,12 +71,13 @@ class Trainer:
         optimizer: OptimizerConfig,
         config: StepConfig,
         total_steps: int,
-        table: Table | None = None,
+        counts: TextCounts | None = None,
     ) -> None:
         """Begin a run of `total_steps` steps, over which the learning rate falls.
 
-        `table` holds the counts of `split`, for a model with n-gram experts.
+        `counts` are those of `split`, if there are any already, for a model with n-gram experts.
         """
+        table = (counts or TextCounts(split)).table(model.vocab_size, model.ngram_rule)
         self.config = config
         self.step_count = 0
         self.schedule = Schedule.of(total_steps, optimizer)
