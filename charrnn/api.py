@@ -132,9 +132,7 @@ def resume(
         run = TrainingRun(plan, encoded, folder, clock, notes, start, counts)
         run.resume()
         if limits.given:
-            plan = continue_plan(
-                plan, limits, encoded, run.standing, clock, report, counts=counts
-            )
+            plan = continue_plan(plan, limits, encoded, run.standing, clock, report, counts=counts)
             plan.write(folder.plan)
             run = TrainingRun(plan, encoded, folder, clock, notes, counts=counts)
             run.resume()

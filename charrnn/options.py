@@ -97,6 +97,8 @@ class Option:
     only_with: tuple[str, Any] | None
     """(another option, its value) without which this option has no meaning; None as the value
     stands for any value that is given."""
+    only_with_some: str | None
+    """The name of another option without which, where it is given as 0, this one has no meaning."""
     takes_auto: bool
     """Whether the word `auto` may be given, which is as good as leaving the option out."""
     check: Callable[[Any], object] | None
@@ -143,6 +145,7 @@ def option(
     flags: tuple[str, ...] = (),
     is_duration: bool = False,
     only_with: tuple[str, Any] | None = None,
+    only_with_some: str | None = None,
     takes_auto: bool = False,
     check: Callable[[Any], object] | None = None,
 ) -> Any:
@@ -156,6 +159,7 @@ def option(
         flags,
         is_duration,
         only_with,
+        only_with_some,
         takes_auto,
         check,
     )
@@ -226,8 +230,12 @@ def inapplicable(config: type, values: Mapping[str, Any]) -> Iterator[tuple[Decl
     """
     defaults = {declared.name: declared.default for declared in declarations(config)}
     for declared in declarations(config):
-        needs = declared.option.only_with
-        if needs is None or values.get(declared.name) is None:
+        needs, some = declared.option.only_with, declared.option.only_with_some
+        if values.get(declared.name) is None:
+            continue
+        if some is not None and values.get(some) == 0:
+            yield declared, f"`{some}` above 0"
+        if needs is None:
             continue
         other, wanted = needs
         value = values.get(other)

@@ -18,6 +18,7 @@ class SharedDefaults:
     dropout: float = 0.1
     weight_drop: float = 0.0
     weight_decay: float = 0.05
+    ngram_order: int = 0
     patience: int = 0
     precision: str = "fp32"
 

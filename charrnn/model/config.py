@@ -79,6 +79,7 @@ class ModelConfig:
         MODEL,
         "P",
         within=Range(0, most=1),
+        only_with_some="ngram_order",
         default_words=BY_PLAN,
     )
     ngram_size: int = option(
@@ -88,6 +89,7 @@ class ModelConfig:
         MODEL,
         "BYTES",
         within=Range(10_000, most=2**31 - 1),
+        only_with_some="ngram_order",
         default_words="16M",
     )
     ngram_min_count: int = option(
@@ -97,11 +99,13 @@ class ModelConfig:
         MODEL,
         "N",
         within=Range(1, most=10**6),
+        only_with_some="ngram_order",
     )
     private: bool = option(
         False,
         "Keep of no context, however short, what followed it only once in the text.",
         MODEL,
+        only_with_some="ngram_order",
     )
 
     def __post_init__(self) -> None:

@@ -50,6 +50,21 @@ class TrainingKeywords(TypedDict, total=False):
     weight_drop: float | None
     """Probability with which each recurrent weight is left out for one window, while the others
     are scaled up; in training only (Merity et al. 2018). Default: by text and time."""
+    ngram_order: int | str | None
+    """Length of the longest contexts of which it is counted what follows them in the text:
+    n-gram experts, which share in every prediction; 0: the net alone. Default: by text and
+    time."""
+    ngram_dropout: float | None
+    """Probability with which the n-gram experts are left out of a stream for one window, so that
+    the net learns to do without them, too; in training only. Default: by text and time."""
+    ngram_size: int | str | None
+    """Bytes that the counts of n-grams may take in the model file; what was seen most rarely is
+    left out. Default: 16M."""
+    ngram_min_count: int | str | None
+    """How often a symbol must have followed a context of 6 symbols or more for that to be kept
+    in the model file. Default: 1."""
+    private: bool | None
+    """Keep of no context, however short, what followed it only once in the text."""
     batch_size: int | str | None
     """Streams of the text that are read side by side in a step. Default: 16."""
     seq_len: int | str | None

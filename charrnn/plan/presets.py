@@ -72,6 +72,7 @@ _WITHOUT_LATER_METHODS = {
 _CHAR_RNN = _WITHOUT_LATER_METHODS | {
     "cell": "lstm",
     "num_layers": 2,
+    "ngram_order": 0,
     "hidden_size": 128,
     "embedding_size": 0,
     "init_range": 0.08,
@@ -94,6 +95,7 @@ _CHAR_RNN = _WITHOUT_LATER_METHODS | {
 _KERAS = _WITHOUT_LATER_METHODS | {
     "cell": "lstm",
     "num_layers": 1,
+    "ngram_order": 0,
     "hidden_size": 128,
     "embedding_size": 0,
     "batch_size": 128,
@@ -108,6 +110,7 @@ _KERAS = _WITHOUT_LATER_METHODS | {
 }
 _KARPATHY_SHAKESPEARE = _CHAR_RNN | {
     "num_layers": 3,
+    "ngram_order": 0,
     "hidden_size": 512,
     "dropout": 0.5,
     "batch_size": 100,

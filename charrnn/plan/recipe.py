@@ -32,6 +32,16 @@ MAX_DROPOUT_PER_PARAMETER = 0.2
 DROPOUT_BEYOND_WEIGHT_DROP = 0.1
 """How much larger the dropout of units is than the weight-drop of recurrent weights."""
 
+LONGEST_CONTEXTS, LONG_CONTEXTS = 10, 6
+"""Lengths of the longest contexts whose continuations are counted: in a run of few epochs, and in
+one of many, whose net learns by itself what they tell. Shorter ones also give away less of the
+text."""
+EPOCHS_OF_LONGEST = 3.0
+"""Epochs up to which the longest contexts are counted."""
+EXPERT_DROPOUT_PER_DOUBLING, MAX_EXPERT_DROPOUT = 0.2, 0.6
+"""What each doubling of the epochs beyond the first adds to the dropout of n-gram experts, and the
+largest one that is chosen."""
+
 MIN_WEIGHT_DECAY, MAX_WEIGHT_DECAY = 0.05, 0.3
 """Smallest and largest weight decay that are chosen, per step and unit of learning rate."""
 WEIGHT_DECAY_PER_EPOCH = 48.0
@@ -56,6 +66,8 @@ OPTIONS_WITH_REASONS = (
     "hidden_size",
     "dropout",
     "weight_drop",
+    "ngram_order",
+    "ngram_dropout",
     "weight_decay",
     "lr",
 )
@@ -103,6 +115,20 @@ def choose_weight_drop(dropout: float, cell: CellName) -> float:
     if CELLS[cell].identity or not CELLS[cell].recurrent_shapes(1):
         return 0.0
     return round(max(0.0, dropout - DROPOUT_BEYOND_WEIGHT_DROP), 2)
+
+
+def choose_ngram_order(epochs: float) -> int:
+    """The length of the longest contexts that are counted for a run of so many epochs."""
+    return LONGEST_CONTEXTS if epochs < EPOCHS_OF_LONGEST else LONG_CONTEXTS
+
+
+def choose_ngram_dropout(epochs: float) -> float:
+    """The probability with which n-gram experts are left out of a stream for a window.
+
+    A net that always has them beside it learns less by itself, the more so the longer it learns.
+    """
+    dropout = EXPERT_DROPOUT_PER_DOUBLING * math.log2(max(1.0, epochs))
+    return round(min(dropout, MAX_EXPERT_DROPOUT), 2)
 
 
 def choose_weight_decay(steps_per_epoch: int, optimizer: OptimizerName = "adamw") -> float:

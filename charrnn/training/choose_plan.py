@@ -15,6 +15,7 @@ from charrnn.corpus.progress import silent
 from charrnn.corpus.split import Split
 from charrnn.cpus import affordable_threads
 from charrnn.engines.selection import COST_OF_MISSING, MISSING, Kind, candidates
+from charrnn.experts.table import MOST_SYMBOLS
 from charrnn.experts.text_counts import TextCounts
 from charrnn.model.config import ModelConfig
 from charrnn.plan.budget import (
@@ -33,12 +34,15 @@ from charrnn.plan.optimizers import OPTIMIZERS, OptimizerConfig, OptimizerTraits
 from charrnn.plan.plan import CorpusPlan, Plan
 from charrnn.plan.recipe import (
     AS_ASKED,
+    LONGEST_CONTEXTS,
     MAX_EPOCHS,
     OPTIONS_WITH_REASONS,
     REASONS_FOR_DEFAULTS,
     choose_dropout,
     choose_hidden_size,
     choose_lr,
+    choose_ngram_dropout,
+    choose_ngram_order,
     choose_reset_prob,
     choose_weight_decay,
     choose_weight_drop,
@@ -130,7 +134,7 @@ def make_plan(
         if steps == most_steps:
             reasons["steps"] = AS_ASKED if _says_how_much(request) else READ_OFTEN_ENOUGH
     model, why = _with_dropout(request, model, steps / reading.steps, len(train))
-    reasons["dropout"] = reasons["weight_drop"] = why
+    reasons |= dict.fromkeys(("dropout", "weight_drop", "ngram_order", "ngram_dropout"), why)
     plan = Plan(
         corpus=corpus_plan,
         model=model,
@@ -180,7 +184,7 @@ def continue_plan(
         steps = steps_in_time(budget_s, elapsed(), validation, speeds, most_steps)
     ending = plan_ending(budget_s, validation, speeds)
     reasons = {**plan.reasons, "steps": f"{done:,} were done, {steps:,} more"}
-    names = {"dropout", "weight_drop"}
+    names = {"dropout", "weight_drop", "ngram_dropout"}
     asked = {name: getattr(plan.model, name) for name in names if not _was_chosen(plan, name)}
     readings = (done + steps) / reading.steps
     model, why = _with_dropout(TrainingRequest(**asked), plan.model, readings, len(train))
@@ -254,11 +258,16 @@ def _choose_model(
         return min(most_chars, left_s / machine.step_seconds(config) * reading.step_chars)
 
     model, why = request.model_config(vocab_size), ""
+    if "ngram_order" not in request.given and vocab_size <= MOST_SYMBOLS:
+        model = replace(model, ngram_order=LONGEST_CONTEXTS)
     if "hidden_size" not in request.given:
         hidden_size, why = choose_hidden_size(model, chars_in_time)
         model = replace(model, hidden_size=hidden_size)
     # A first guess at the readings, so that the steps timed next have about the run's dropout.
-    return _with_dropout(request, model, chars_in_time(model) / num_ids, num_ids)[0], why
+    readings = chars_in_time(model) / num_ids
+    if "ngram_order" not in request.given and model.ngram_order:
+        model = replace(model, ngram_order=choose_ngram_order(readings))
+    return _with_dropout(request, model, readings, num_ids)[0], why
 
 
 def _choose_optimizer(
@@ -291,6 +300,8 @@ def _with_dropout(
     dropout = choose_dropout(readings, per_char)
     if "dropout" not in request.given:
         model = replace(model, dropout=dropout)
+    if "ngram_dropout" not in request.given and model.ngram_order:
+        model = replace(model, ngram_dropout=choose_ngram_dropout(readings))
     if "weight_drop" not in request.given:
         model = replace(model, weight_drop=choose_weight_drop(model.dropout, model.cell))
     return (
