@@ -2,34 +2,60 @@
 
 A prediction in training must not see its own count: then the net would learn to copy. So the text
 is cut into FOLDS pieces, and a prediction sees the counts of all pieces but its own.
+
+It is done in C++ where that was compiled, and in numpy elsewhere, twenty times slower. Both give
+the same table.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn import native
 from charrnn.corpus.windows import FOLDS
-from charrnn.experts.codes import code_of
+from charrnn.cpus import usable_cpus
+from charrnn.experts.codes import LEAST_OF_CODE, code_of
 from charrnn.experts.counted_text import BREAK, NOT_COUNTED, CountedText
-from charrnn.experts.layout import size_in_file
+from charrnn.experts.layout import size_in_file, size_of_nodes
 from charrnn.experts.rule import Rule, thresholds
 from charrnn.experts.table import NONE, Table
 
+_SORTING = 0.9
+"""Share of the time that sorting takes, of counting in C++."""
+_ANY = 2**31 - 1
+"""A number of nodes that no table has."""
+Report = Callable[[float], None]
+"""Is told what share of the work is done, from 0 to 1."""
 
-def count(text: CountedText, rule: Rule) -> tuple[Table, int]:
+
+def count(text: CountedText, rule: Rule, report: Report | None = None) -> tuple[Table, int]:
     """(the table of `text` by `rule`, with its held-out counts; how often a context must be seen).
 
     The latter is 0 unless the whole table would have been larger than the rule allows.
     """
+    counted = count_with_native if native.is_built() else count_with_numpy
+    return counted(text, rule, report or (lambda share: None))
+
+
+def _is_least(text: CountedText, raised: int) -> bool:
+    """Whether no context is seen so often: then nothing but single symbols is left of the table,
+    which are kept whatever they take.
+    """
+    return raised > len(text.symbols)
+
+
+def count_with_numpy(text: CountedText, rule: Rule, report: Report) -> tuple[Table, int]:
+    """What `count` gives, in numpy."""
     for raised in thresholds():
-        table = _count(text, rule, raised)
-        if size_in_file(table) <= rule.most_bytes:
-            return table, raised
-    raise AssertionError
+        table = _count(text, rule, raised, report)
+        if size_in_file(table) <= rule.most_bytes or _is_least(text, raised):
+            break
+    return table, raised
 
 
-def _count(text: CountedText, rule: Rule, raised: int) -> Table:
+def _count(text: CountedText, rule: Rule, raised: int, report: Report) -> Table:
     """The table where every context must have been seen `raised` times at least."""
     least_contexts, least = rule.least_contexts(raised), rule.least_continuations()
     place_of = np.zeros(len(text.symbols), np.int64)  # the node, in its level, that ends at a place
@@ -81,3 +107,48 @@ def _count(text: CountedText, rule: Rule, raised: int) -> Table:
         + 1,
         held_out=np.ascontiguousarray(np.concatenate(held_out, axis=1).astype(np.uint8)),
     )
+
+
+def count_with_native(text: CountedText, rule: Rule, report: Report) -> tuple[Table, int]:
+    """What `count` gives, in C++."""
+    from charrnn.native import _native
+
+    counter = _native.NgramCounter(
+        threads=usable_cpus(),
+        symbols=text.symbols,
+        folds=text.folds,
+        vocab_size=text.vocab_size,
+        num_folds=FOLDS,
+        order=rule.order,
+    )
+    while not counter.sort():
+        report(_SORTING * counter.sorted_share())
+    for raised in thresholds():
+        least = _is_least(text, raised)
+        nodes = counter.count(
+            least_contexts=rule.least_contexts(raised),
+            least_continuations=rule.least_continuations(),
+            most=_ANY if least else rule.most_bytes // 2,  # a node takes two bytes or more
+        )
+        if nodes is None:
+            continue
+        total, inner = sum(nodes), sum(nodes[:-1])
+        if least or size_of_nodes(text.vocab_size, total, inner) <= rule.most_bytes:
+            break
+    table = Table(
+        vocab_size=text.vocab_size,
+        order=rule.order,
+        symbols=np.empty(total, np.uint16),
+        codes=np.empty(total, np.uint8),
+        first_child=np.empty(inner + 1, np.uint32),
+        held_out=np.empty((FOLDS, total), np.uint8),
+    )
+    counter.fill(
+        least_of_code=LEAST_OF_CODE,
+        symbols=table.symbols,
+        codes=table.codes,
+        first_child=table.first_child,
+        held_out=table.held_out,
+    )
+    report(1.0)
+    return table, raised

@@ -32,8 +32,13 @@ def narrow_type(vocab_size: int) -> str:
 
 def size_in_file(table: Table) -> int:
     """Bytes that the counts of `table` take in a model file."""
-    width = np.dtype(narrow_type(table.vocab_size)).itemsize
-    return len(table.symbols) * (width + 1) + (len(table.first_child) - 1) * width
+    return size_of_nodes(table.vocab_size, len(table.symbols), len(table.first_child) - 1)
+
+
+def size_of_nodes(vocab_size: int, nodes: int, inner: int) -> int:
+    """Bytes that so many nodes take in a model file, of which `inner` may have children."""
+    width = np.dtype(narrow_type(vocab_size)).itemsize
+    return nodes * (width + 1) + inner * width
 
 
 def to_tensors(table: Table, shares: NDArray[np.float32]) -> dict[str, NDArray[Any]]:

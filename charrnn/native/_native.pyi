@@ -52,6 +52,57 @@ class NgramTable:
     ) -> None:
         """Read ids (T, B) after `recent` (1, B, K), which is changed; fill nodes (T, B, K)."""
 
+class NgramCounter:
+    """Counts what follows the contexts of a text, in folds; experts/counting.py says what it does.
+
+    In shapes, N is the number of symbols and breaks of the text, and M, I, K and F are as above.
+    """
+
+    def __init__(
+        self,
+        *,
+        threads: int,
+        symbols: NDArray[np.uint16],
+        folds: NDArray[np.uint8],
+        vocab_size: int,
+        num_folds: int,
+        order: int,
+    ) -> None:
+        """symbols (N,): an id + 1, or 0 where contexts end. folds (N,): 0 to F - 1, or 255 for a
+        symbol that is only read, which no other may precede.
+        """
+
+    def sort(self) -> bool:
+        """Sort some millions of places more by what follows them; return whether all are sorted."""
+
+    def sorted_share(self) -> float:
+        """The share of all places that are sorted, from 0 to 1."""
+
+    def count(
+        self, *, least_contexts: list[int], least_continuations: list[int], most: int
+    ) -> list[int] | None:
+        """The number of nodes of depth 0 to K + 1, once all is sorted; None if they are more than
+        `most` together.
+
+        For contexts of 0 to K symbols: how often one must have been seen, and how often what
+        continues it, to be kept. Both lists ascend from 1 on.
+        """
+
+    def fill(
+        self,
+        *,
+        least_of_code: NDArray[np.int64],
+        symbols: NDArray[np.uint16],
+        codes: NDArray[np.uint8],
+        first_child: NDArray[np.uint32],
+        held_out: NDArray[np.uint8],
+    ) -> None:
+        """Fill the arrays of a table with the nodes that `count` has told of last.
+
+        symbols, codes: (M,), first_child: (I + 1,), held_out: (F, M). least_of_code: (CODES,) of
+        experts/codes.py.
+        """
+
 # --- training: one recurrent layer over one window ---
 
 class Window:

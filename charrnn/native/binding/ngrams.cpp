@@ -1,7 +1,11 @@
-// Tables of n-grams, and the walk along a text.
+// Tables of n-grams, the walk along a text, and counting.
 #include "binding/ngrams.h"
 
+#include <algorithm>
+#include <memory>
+
 #include "common/threads.h"
+#include "counting/nodes.h"
 
 namespace charrnn {
 
@@ -76,6 +80,74 @@ void walk(const KeptNgramTable& self, int threads, const Ids& ids, const Array<s
   });
 }
 
+// An NgramCounter with the arrays that it reads.
+struct KeptNgramCounter {
+  Array<const std::uint16_t> symbols;
+  Array<const std::uint8_t> folds;
+  std::unique_ptr<NgramCounter> counter;
+  bool sorted = false;
+  std::vector<std::int64_t> nodes;  // of each depth, as counted last
+};
+
+void begin_counting(KeptNgramCounter* self, int threads, const Array<const std::uint16_t>& symbols,
+                    const Array<const std::uint8_t>& folds, int vocab_size, int num_folds, int order) {
+  check_threads(threads);
+  require(order >= 1 && order <= most_ngram_order, "no contexts of " + std::to_string(order) + " symbols");
+  require(vocab_size >= 1 && vocab_size <= 65535, "no contexts of " + std::to_string(vocab_size) + " symbols");
+  require(num_folds >= 1 && num_folds <= most_folds, "no counts in " + std::to_string(num_folds) + " folds");
+  require(symbols.ndim() == 1 && symbols.shape(0) < (1ull << 31), "symbols are not a row of less than 2^31");
+  const CountedText text{(std::int64_t)symbols.shape(0), vocab_size, num_folds, symbols.data(),
+                         checked("folds", folds, {(long)symbols.shape(0)})};
+  for (std::int64_t i = 0; i < text.length; ++i) {
+    require(text.symbol[i] <= vocab_size, "symbols hold what is no symbol");
+    if (text.symbol[i] == text_break || text.fold[i] < num_folds) continue;
+    require(text.fold[i] == not_counted, "folds hold what is no fold");
+    require(i == 0 || text.symbol[i - 1] == text_break, "a symbol behind another one is not counted");
+  }
+  nb::gil_scoped_release unlocked;
+  auto counter = std::make_unique<NgramCounter>(text, order, threads);
+  new (self) KeptNgramCounter{symbols, folds, std::move(counter), false, {}};
+}
+
+bool sort_grams(KeptNgramCounter& self) {
+  nb::gil_scoped_release unlocked;
+  return self.sorted = self.counter->grams.sort(self.counter->threads);
+}
+
+Maybe<std::vector<std::int64_t>> count_nodes(KeptNgramCounter& self, const std::vector<std::int64_t>& least_contexts,
+                                             const std::vector<std::int64_t>& least_continuations, std::int64_t most) {
+  NgramCounter& counter = *self.counter;
+  require(self.sorted, "the grams are not sorted");
+  LeastCounts least{};
+  auto take = [&](const char* name, const std::vector<std::int64_t>& from, auto& to) {
+    require((int)from.size() == counter.order + 1, std::string(name) + " are not of 0 to K symbols");
+    require(std::is_sorted(from.begin() + 1, from.end()), std::string(name) + " of longer contexts are lower");
+    std::copy(from.begin(), from.end(), to.begin());
+  };
+  take("least_contexts", least_contexts, least.contexts);
+  take("least_continuations", least_continuations, least.continuations);
+  nb::gil_scoped_release unlocked;
+  self.nodes = counter.count(least, most);
+  if (self.nodes.empty()) return std::nullopt;
+  return self.nodes;
+}
+
+void fill_table(const KeptNgramCounter& self, const Array<const std::int64_t>& least_of_code,
+                const Array<std::uint16_t>& symbols, const Array<std::uint8_t>& codes,
+                const Array<std::uint32_t>& first_child, const Array<std::uint8_t>& held_out) {
+  require(!self.nodes.empty(), "no nodes were counted");
+  long total = 0;
+  for (std::int64_t nodes : self.nodes) total += (long)nodes;
+  require(total <= INT32_MAX, "too many nodes");
+  const std::int64_t* least = checked("least_of_code", least_of_code, {ngram_codes});
+  require(least[0] == 0 && std::is_sorted(least, least + ngram_codes), "least_of_code does not ascend from 0");
+  const TableArrays table{checked("symbols", symbols, {total}), checked("codes", codes, {total}),
+                          checked("first_child", first_child, {total - (long)self.nodes.back() + 1}),
+                          checked("held_out", held_out, {self.counter->text.folds, total})};
+  nb::gil_scoped_release unlocked;
+  self.counter->fill(least, table);
+}
+
 }  // namespace
 
 void bind_ngrams(nb::module_& module) {
@@ -86,6 +158,14 @@ void bind_ngrams(nb::module_& module) {
            "first_child"_a.noconvert(), "held_out"_a.noconvert().none())
       .def("walk", &walk, nb::kw_only(), "threads"_a, "ids"_a.noconvert(), "recent"_a.noconvert(),
            "nodes"_a.noconvert());
+  nb::class_<KeptNgramCounter>(module, "NgramCounter", "Counts what follows the contexts of a text.")
+      .def("__init__", &begin_counting, nb::kw_only(), "threads"_a, "symbols"_a.noconvert(), "folds"_a.noconvert(),
+           "vocab_size"_a, "num_folds"_a, "order"_a)
+      .def("sort", &sort_grams)
+      .def("sorted_share", [](const KeptNgramCounter& self) { return self.counter->grams.done(); })
+      .def("count", &count_nodes, nb::kw_only(), "least_contexts"_a, "least_continuations"_a, "most"_a)
+      .def("fill", &fill_table, nb::kw_only(), "least_of_code"_a.noconvert(), "symbols"_a.noconvert(),
+           "codes"_a.noconvert(), "first_child"_a.noconvert(), "held_out"_a.noconvert());
 }
 
 }  // namespace charrnn
