@@ -108,22 +108,32 @@ class Table:
         table.walk(threads=threads, ids=ids, recent=after, nodes=nodes)
         return nodes, after
 
-    def walk_in_numpy(self, ids: NDArray[Any], recent: Recent) -> tuple[Nodes, Recent]:
+    def walk_in_numpy(
+        self, ids: NDArray[Any], recent: Recent, contexts: Nodes | None = None
+    ) -> tuple[Nodes, Recent]:
         """Read ids (T, B): (the context of each length after each, (T, B, K); what is remembered).
 
         `recent` (1, B, K) holds the last K symbols that were read before, the newest last, each as
-        its id + 1; 0 stands for none. An unknown symbol, id V, ends all contexts.
+        its id + 1; 0 stands for none. An unknown symbol, id V, ends all contexts. `contexts` (B, K)
+        are those after `recent`, if they are known: finding them takes K steps.
         """
-        before = recent[0].T - 1  # (K, B)
-        steps = np.concatenate([before, ids])  # (K + T, B)
-        steps = np.where(steps == self.vocab_size, -1, steps)
-        nodes = np.full((*steps.shape, self.order + 1), NONE, np.int32)  # (K + T, B, K + 1)
-        nodes[..., 0] = ROOT
-        previous = nodes[0].copy()
-        for now, symbols in zip(nodes, steps, strict=True):
-            now[:, 1:] = self._children(previous[:, :-1], symbols[:, None])
-            previous = now
-        return nodes[self.order :, :, 1:], remembered(steps, self.order)
+        if contexts is None:
+            nothing = np.full((recent.shape[1], self.order), NONE, np.int32)
+            contexts = self._contexts_after(recent[0].T - 1, nothing)[-1]
+        return self._contexts_after(ids, contexts), self.remember(ids, recent)
+
+    def remember(self, ids: NDArray[Any], recent: Recent) -> Recent:
+        """What is remembered after ids (T, B), where it was `recent` before them; see `walk`."""
+        known = np.where(ids[-self.order :] == self.vocab_size, -1, ids[-self.order :])
+        return remembered(np.concatenate([recent[0].T - 1, known]), self.order)
+
+    def _contexts_after(self, ids: NDArray[Any], contexts: Nodes) -> Nodes:
+        """The contexts (T, B, K) after each of ids (T, B), where they were (B, K) before them."""
+        nodes = np.empty((len(ids), *contexts.shape), np.int32)
+        for now, symbols in zip(nodes, ids, strict=True):
+            shorter = np.insert(contexts[:, :-1], 0, ROOT, axis=1)
+            now[:] = contexts = self._children(shorter, symbols[:, None])
+        return nodes
 
     def _children(self, nodes: Nodes, symbols: NDArray[Any]) -> Nodes:
         """The child of each node for a symbol, of arrays that fit each other; NONE if not there."""

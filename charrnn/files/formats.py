@@ -95,7 +95,10 @@ SAVED_STATE = Format(
     name="charrnn-state",
     content="a saved state, which `charrnn sample --save-state` writes",
     error=CheckpointError,
-    versions=("the carried state of a cell and the last symbol, bound to the model's weights",),
+    versions=(
+        "the carried state of a cell and the last symbol, bound to the model's weights",
+        "the last symbols before it, where the model has n-gram experts",
+    ),
 )
 IDS = Format(
     name="charrnn-ids",

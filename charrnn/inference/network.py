@@ -11,8 +11,10 @@ from charrnn.model.config import ModelConfig
 from charrnn.model.precision import SamplingPrecision
 
 Array: TypeAlias = NDArray[np.float32]
-State: TypeAlias = tuple[Array, ...]
-"""What is carried from one step to the next: one array (L, B, H) for each name in Cell.state."""
+State: TypeAlias = tuple[NDArray[Any], ...]
+"""What is carried from one step to the next: one array (L, B, H) for each name in Cell.state. Of a
+model with n-gram experts one more, `recent`, int32 (1, B, K): the last K symbols that were read,
+the newest last, each as its id + 1, where 0 is none. All parts are 0 where nothing was read."""
 
 
 class Network(Protocol):
@@ -25,7 +27,7 @@ class Network(Protocol):
     precision: SamplingPrecision
 
     def initial_state(self, batch_size: int) -> State:
-        """The state of streams that have read nothing: zeros, each part (L, B, H)."""
+        """The state of streams that have read nothing: zeros."""
 
     def step(self, ids: NDArray[Any], state: State) -> tuple[Array, State]:
         """Read one symbol of each stream, ids (B,); return logits (B, V) and the state after it."""
@@ -40,9 +42,12 @@ class Network(Protocol):
 
 
 def zero_state(config: ModelConfig, batch_size: int) -> State:
-    """The state of streams that have read nothing: zeros, each part (L, B, H)."""
+    """The state of streams that have read nothing: zeros, as State describes them."""
     shape = (config.num_layers, batch_size, config.hidden_size)
-    return tuple(np.zeros(shape, np.float32) for _ in CELLS[config.cell].state)
+    state: list[NDArray[Any]] = [np.zeros(shape, np.float32) for _ in CELLS[config.cell].state]
+    if config.ngram_order:
+        state.append(np.zeros((1, batch_size, config.ngram_order), np.int32))
+    return tuple(state)
 
 
 def input_table(config: ModelConfig, weights: Weights) -> Array:

@@ -113,11 +113,17 @@ def _is_remembered(chunk: int) -> bool:
 
 
 def _is_same(state: State, before: State) -> bool:
-    """Whether `state` differs from `before`, each part (L, B, H), by no more than TOLERANCE."""
+    """Whether `state` differs from `before`, each part (L, B, H), by no more than TOLERANCE.
+
+    Whole numbers, the symbols that n-gram experts remember, may not differ at all.
+    """
     (output, output_before), *others = zip(state, before, strict=True)
     allowed = TOLERANCE * np.maximum(1, np.abs(output_before))
     return bool((np.abs(output - output_before) <= allowed).all()) and all(
-        np.abs(np.tanh(new) - np.tanh(old)).max() <= TOLERANCE for new, old in others
+        np.array_equal(new, old)
+        if new.dtype.kind == "i"
+        else np.abs(np.tanh(new) - np.tanh(old)).max() <= TOLERANCE
+        for new, old in others
     )
 
 

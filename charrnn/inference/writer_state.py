@@ -16,7 +16,7 @@ class WriterState:
     """Where each of S texts stands. Writers change it in place."""
 
     network_state: State
-    """What the network carries, each array (L, S, H)."""
+    """What the network carries, S streams of it."""
     last: NDArray[np.int64]
     """The id that each text reads next, (S,)."""
     automaton_state: NDArray[np.int32]
@@ -30,8 +30,8 @@ class WriterState:
 
     @classmethod
     def at(cls, state: State, last: int, record_end: int | None, samples: int) -> "WriterState":
-        """`samples` texts that all go on from one place: `state`, each array (L, 1, H), and the id
-        `last`, which was not read yet.
+        """`samples` texts that all go on from one place: `state`, of one stream, and the id `last`,
+        which was not read yet.
         """
         return cls(
             network_state=tuple(np.repeat(part, samples, axis=1) for part in state),

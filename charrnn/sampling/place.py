@@ -14,7 +14,7 @@ class Place:
     """The end of what a model has read, from which it can go on writing, any number of times."""
 
     state: State
-    """State after all symbols before this place but the last, each array (L, 1, H)."""
+    """State, of one stream, after all symbols before this place but the last."""
     last: int
     """Id of the last symbol before this place, which is read together with what comes next."""
     record_end: int | None = None

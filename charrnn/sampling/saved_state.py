@@ -15,7 +15,11 @@ from charrnn.files.formats import SAVED_STATE
 from charrnn.files.typed_json import make_record
 from charrnn.model.cells import CELLS
 from charrnn.model.checkpoint import Checkpoint
+from charrnn.model.config import ModelConfig
 from charrnn.sampling.place import Place
+
+RECENT = "recent"
+"""Name of the tensor that holds the symbols which n-gram experts remember."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,7 @@ def fingerprint(model: Checkpoint) -> str:
 def write(path: Path, place: Place, model: Checkpoint) -> None:
     """Replace `path` by the file of `place`, a place in a text of `model`. Raises OutputError."""
     header = _Header(fingerprint(model), place.last)
-    names = CELLS[model.config.cell].state
-    tensors = dict(zip(names, place.state, strict=True))
+    tensors = dict(zip(_layout(model.config), place.state, strict=True))
     sealed_file.write(path, {**SAVED_STATE.header(), **asdict(header)}, tensors)
 
 
@@ -63,13 +66,22 @@ def read(path: Path, model: Checkpoint) -> Place:
         raise CheckpointError(
             f"{str(path)!r} is the state of another model: name the model that wrote it"
         )
-    names = CELLS[model.config.cell].state
-    shape = (model.config.num_layers, 1, model.config.hidden_size)
-    layout = dict.fromkeys(names, ("<f4", shape))
-    if sealed.layout != layout or not 0 <= header.last <= model.config.vocab_size:
+    layout, unknown = _layout(model.config), model.config.vocab_size
+    if sealed.layout != layout or not 0 <= header.last <= unknown:
         raise CheckpointError(f"{str(path)!r} is inconsistent: that is no state of this model")
+    if RECENT in layout and not ((tensors[RECENT] >= 0) & (tensors[RECENT] <= unknown)).all():
+        raise CheckpointError(f"{str(path)!r} is inconsistent: {RECENT!r} holds what is no symbol")
     if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
         raise CheckpointError(
             f"{str(path)!r} is inconsistent: it holds numbers that are not finite"
         )
-    return Place(tuple(tensors[name] for name in names), header.last)
+    return Place(tuple(tensors[name] for name in layout), header.last)
+
+
+def _layout(config: ModelConfig) -> sealed_file.Layout:
+    """The tensors of a state of the model of `config`, in the order of a State's parts."""
+    shape = (config.num_layers, 1, config.hidden_size)
+    layout: sealed_file.Layout = dict.fromkeys(CELLS[config.cell].state, ("<f4", shape))
+    if config.ngram_order:
+        layout[RECENT] = ("<i4", (1, 1, config.ngram_order))
+    return layout

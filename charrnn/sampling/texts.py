@@ -131,7 +131,7 @@ class Texts:
         nats = np.zeros(len(texts))
         for start, end in itertools.pairwise(sorted({*starts, len(ids) - 1})):
             forgets = ends_record[start][:, None]  # (S, 1)
-            state = tuple(np.where(forgets, np.float32(0), part) for part in state)  # (L, S, H)
+            state = tuple(np.where(forgets, np.zeros_like(part), part) for part in state)
             costs: NDArray[np.float64]
             costs, state = self._network.score(ids[start:end], ids[start + 1 : end + 1], state)
             is_text = np.arange(start, end)[:, None] < lengths  # (n, S): not what fills a column
