@@ -19,7 +19,7 @@ def make_network(
 
     `threads` is how many CPU threads compute; None suits them to the work and the load.
     """
-    if "native" not in CELLS[config.cell].kernels or config.ngram_order:
+    if "native" not in CELLS[config.cell].kernels:
         return NumpyNetwork(config, weights, precision)
     try:
         return NativeNetwork(config, weights, precision, threads)

@@ -11,9 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.cpus import usable_cpus
+from charrnn.experts import layout
+from charrnn.experts.table import Recent
 from charrnn.inference.network import Array, State, input_table, zero_state
 from charrnn.inference.threads import ThreadTrials, sampling_threads
 from charrnn.inference.writer_state import WriterState
+from charrnn.model.cells import CELLS
 from charrnn.model.checkpoint import Weights
 from charrnn.model.config import ModelConfig
 from charrnn.model.precision import SamplingPrecision
@@ -49,6 +52,9 @@ class NativeNetwork:
             layers = range(first, config.num_layers)
             return [np.ascontiguousarray(weights[f"rnn.{name}_l{layer}"]) for layer in layers]
 
+        ngrams = None
+        if config.ngram_order:
+            ngrams = layout.from_tensors(weights, config.vocab_size, config.ngram_order).native
         self._sampler = _native.Sampler(
             cell=config.cell,
             precision=precision,
@@ -59,6 +65,9 @@ class NativeNetwork:
             bias_hh=of_layers("bias_hh", 0),
             decoder=np.ascontiguousarray(weights["decoder.weight"]),
             decoder_bias=weights["decoder.bias"],
+            ngrams=ngrams,
+            gate=weights.get("experts.gate"),
+            shares=weights.get(layout.SHARES),
             kernels=kernels,
         )
         self._threads = threads
@@ -69,24 +78,36 @@ class NativeNetwork:
         return self._threads or (usable_cpus() if streams >= BATCH else 1)
 
     def initial_state(self, batch_size: int) -> State:
-        """Zeros, each (L, B, H)."""
+        """Zeros."""
         return zero_state(self.config, batch_size)
 
     def step(self, ids: NDArray[Any], state: State) -> tuple[Array, State]:
         """See Network."""
         logits = np.empty((len(ids), self.config.vocab_size), np.float32)
         after = _copied(state)
-        h, c = _h_and_c(after)
-        threads = self._reading_threads(len(ids))
-        self._sampler.read(threads=threads, ids=_as_ids(ids)[None], h=h, c=c, logits=logits)
+        h, c, recent = self._parts(after)
+        self._sampler.read(
+            threads=self._reading_threads(len(ids)),
+            ids=_as_ids(ids)[None],
+            h=h,
+            c=c,
+            recent=recent,
+            logits=logits,
+        )
         return logits, after
 
     def read(self, ids: NDArray[Any], state: State) -> State:
         """See Network."""
         after = _copied(state)
-        h, c = _h_and_c(after)
-        threads = self._reading_threads(ids.shape[1])
-        self._sampler.read(threads=threads, ids=_as_ids(ids), h=h, c=c, logits=None)
+        h, c, recent = self._parts(after)
+        self._sampler.read(
+            threads=self._reading_threads(ids.shape[1]),
+            ids=_as_ids(ids),
+            h=h,
+            c=c,
+            recent=recent,
+            logits=None,
+        )
         return after
 
     def score(
@@ -95,13 +116,14 @@ class NativeNetwork:
         """See Network."""
         nats = np.empty(targets.shape, np.float64)
         after = _copied(state)
-        h, c = _h_and_c(after)
+        h, c, recent = self._parts(after)
         self._sampler.score(
             threads=self._reading_threads(inputs.shape[1]),
             ids=_as_ids(inputs),
             targets=_as_ids(targets),
             h=h,
             c=c,
+            recent=recent,
             nats=nats,
         )
         return nats, after
@@ -124,13 +146,14 @@ class NativeNetwork:
         the texts stand afterwards. symbols_left: that each may still write, now and later.
         filters: sampling.filters.active_filters. allowed: (V,), 0 for what is never chosen.
         """
-        h, c = _h_and_c(state.network_state)
+        h, c, recent = self._parts(state.network_state)
 
         def work(threads: int) -> int:
             return self._sampler.write(
                 threads=threads,
                 h=h,
                 c=c,
+                recent=recent,
                 last=state.last,
                 automaton_state=state.automaton_state,
                 ended=state.ended,
@@ -148,6 +171,12 @@ class NativeNetwork:
         taken = self._trials.run(work) if self._threads is None else work(self._threads)
         state.position += taken
         return taken
+
+    def _parts(self, state: State) -> tuple[Array, Array | None, Recent | None]:
+        """h, c and `recent` of a state; None for those of the last two that the model has not."""
+        carried = len(CELLS[self.config.cell].state)
+        c = state[1] if carried > 1 else None
+        return state[0], c, state[carried] if self.config.ngram_order else None
 
 
 def make_native_automaton(
@@ -167,11 +196,7 @@ def make_native_automaton(
 
 
 def _copied(state: State) -> State:
-    return tuple(np.array(part, np.float32, order="C") for part in state)
-
-
-def _h_and_c(state: State) -> tuple[Array, Array | None]:
-    return state[0], state[1] if len(state) > 1 else None
+    return tuple(np.array(part, order="C") for part in state)
 
 
 def _as_ids(ids: NDArray[Any]) -> NDArray[np.int64]:

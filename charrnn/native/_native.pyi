@@ -259,7 +259,8 @@ class Sampler:
     """A network packed for sampling and scoring.
 
     Its results are the same to the bit whatever `kernels` and `threads` are, and however many
-    streams it works on. h (L, B, H), and c of a cell that has it, are changed in place.
+    streams it works on. h (L, B, H), c of a cell that has it, and recent (1, B, K) of a network
+    with experts, which are parts of a State of inference/network.py, are changed in place.
     """
 
     def __init__(
@@ -274,6 +275,9 @@ class Sampler:
         bias_hh: list[NDArray[np.float32]],
         decoder: NDArray[np.float32],
         decoder_bias: NDArray[np.float32],
+        ngrams: NgramTable | None,
+        gate: NDArray[np.float32] | None,
+        shares: NDArray[np.float32] | None,
         kernels: str = "",
     ) -> None:
         """Pack the weights; the arrays are not needed afterwards.
@@ -283,6 +287,8 @@ class Sampler:
             weight_ih, bias_ih    of layers 1 ... L-1: (G*H, H), (G*H,)
             weight_hh, bias_hh    of layers 0 ... L-1: (G*H, H), (G*H,)
             decoder, decoder_bias (V, H), (V,)
+            ngrams, gate, shares  of a model with n-gram experts, whose longest contexts have K
+                                  symbols: their counts, (K, H), (K, BUCKETS, CODES)
 
         cell: one of `cells()`. kernels: one of `sampler_kernels()`, or the best.
         """
@@ -293,6 +299,7 @@ class Sampler:
         threads: int,
         h: NDArray[np.float32],
         c: NDArray[np.float32] | None,
+        recent: NDArray[np.int32] | None,
         last: NDArray[np.int64],
         automaton_state: NDArray[np.int32],
         ended: NDArray[np.int8],
@@ -308,9 +315,9 @@ class Sampler:
     ) -> int:
         """Fill out (n, B) with what B streams write after `last`, -1 where one has ended.
 
-        It stops early where all have ended, and returns how many steps it took. h, c, last,
-        automaton_state and ended, (B,) each but the first two, are changed in place: they and
-        record_end are fields of inference/writer_state.py.
+        It stops early where all have ended, and returns how many steps it took. last,
+        automaton_state and ended, (B,) each, are changed in place, too: they and record_end are
+        fields of inference/writer_state.py.
 
             position      symbols written so far: random number `position + i` of stream b under
                           the key `seed` chooses its i-th symbol
@@ -327,6 +334,7 @@ class Sampler:
         ids: NDArray[np.int64],
         h: NDArray[np.float32],
         c: NDArray[np.float32] | None,
+        recent: NDArray[np.int32] | None,
         logits: NDArray[np.float32] | None,
     ) -> None:
         """Read ids (T, B); fill logits (B, V) after the last of them, unless None."""
@@ -339,6 +347,7 @@ class Sampler:
         targets: NDArray[np.int64],
         h: NDArray[np.float32],
         c: NDArray[np.float32] | None,
+        recent: NDArray[np.int32] | None,
         nats: NDArray[np.float64],
     ) -> None:
         """Read ids (T, B); fill nats (T, B) with what targets (T, B) cost."""

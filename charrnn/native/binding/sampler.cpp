@@ -3,6 +3,7 @@
 
 #include "binding/arrays.h"
 #include "binding/names.h"
+#include "binding/ngrams.h"
 #include "sampling/kernels.h"
 #include "sampling/sampler.h"
 
@@ -33,16 +34,25 @@ void check_ids(const char* name, const std::int64_t* ids, long count, long most)
             std::string(name) + " holds " + std::to_string(ids[i]) + ", which is no symbol");
 }
 
-State checked_state(const Network& net, const Output& h, const Maybe<Output>& c, long count) {
-  const long layers = (long)net.layers.size();
+typedef Maybe<Array<std::int32_t>> Recent;
+
+State checked_state(const Network& net, const Output& h, const Maybe<Output>& c, const Recent& recent, long count) {
+  const long layers = (long)net.layers.size(), order = net.experts.order;
   check_has_c(net.cell, bool(c));
-  return {checked("h", h, {layers, count, net.hidden}), checked("c", c, {layers, count, net.hidden})};
+  require(bool(recent) == (order > 0),
+          order ? "`recent` is missing" : "the network has no experts to remember `recent`");
+  const State state{checked("h", h, {layers, count, net.hidden}), checked("c", c, {layers, count, net.hidden}),
+                    checked("recent", recent, {1, count, order})};
+  for (long i = 0; i < count * order; ++i)
+    require(state.recent[i] >= 0 && state.recent[i] <= net.symbols, "recent holds what is no symbol");
+  return state;
 }
 
 void make_sampler(Sampler* self, const std::string& cell, const std::string& precision, const Input& table,
                   const std::vector<Input>& weight_ih, const std::vector<Input>& bias_ih,
                   const std::vector<Input>& weight_hh, const std::vector<Input>& bias_hh, const Input& decoder,
-                  const Input& decoder_bias, const std::string& kernels) {
+                  const Input& decoder_bias, const KeptNgramTable* ngrams, const Maybe<Input>& gate,
+                  const Maybe<Input>& shares, const std::string& kernels) {
   NetworkSource from{};
   require(decoder.ndim() == 2 && decoder.shape(0) > 0 && decoder.shape(1) > 0 && !weight_hh.empty(),
           "no axis may be empty");
@@ -59,6 +69,14 @@ void make_sampler(Sampler* self, const std::string& cell, const std::string& pre
   from.bias_hh = checked_all("bias_hh", bias_hh, from.layers, {rows});
   from.decoder = decoder.data();
   from.decoder_bias = checked("decoder_bias", decoder_bias, {from.symbols});
+  require(bool(ngrams) == bool(gate) && bool(ngrams) == bool(shares), "experts need ngrams, gate and shares");
+  if (ngrams) {
+    const long order = ngrams->table.order;
+    require(ngrams->table.symbols == from.symbols, "the n-grams are of another vocabulary");
+    from.ngrams = &ngrams->table;
+    from.gate = checked("gate", gate, {order, hidden});
+    from.shares = checked("shares", shares, {order, ngram_buckets, ngram_codes});
+  }
   nb::gil_scoped_release unlocked;
   new (self) Sampler(from, kernels);
 }
@@ -88,17 +106,17 @@ struct KeptAutomaton {
   }
 };
 
-int write(const Sampler& self, int threads, const Output& h, const Maybe<Output>& c, const Array<std::int64_t>& last,
-          const Array<std::int32_t>& automaton_state, const Array<std::int8_t>& ended, std::uint64_t position,
-          std::int64_t symbols_left, std::int64_t record_end, std::uint64_t seed, double temperature,
-          const std::map<std::string, double>& filters, const Maybe<Bytes>& allowed, const KeptAutomaton* automaton,
-          const Array<std::int32_t>& out) {
+int write(const Sampler& self, int threads, const Output& h, const Maybe<Output>& c, const Recent& recent,
+          const Array<std::int64_t>& last, const Array<std::int32_t>& automaton_state, const Array<std::int8_t>& ended,
+          std::uint64_t position, std::int64_t symbols_left, std::int64_t record_end, std::uint64_t seed,
+          double temperature, const std::map<std::string, double>& filters, const Maybe<Bytes>& allowed,
+          const KeptAutomaton* automaton, const Array<std::int32_t>& out) {
   const Network& net = self.network();
   check_threads(threads);
   require(out.ndim() == 2 && out.shape(1) > 0, "out is not (steps, B)");
   const long count = (long)out.shape(1);
   WriterState state{};
-  state.carried = checked_state(net, h, c, count);
+  state.carried = checked_state(net, h, c, recent, count);
   state.last = checked("last", last, {count});
   state.automaton_state = checked("automaton_state", automaton_state, {count});
   state.ended = checked("ended", ended, {count});
@@ -126,12 +144,12 @@ int write(const Sampler& self, int threads, const Output& h, const Maybe<Output>
 }
 
 void read(const Sampler& self, int threads, const Ids& ids, const Output& h, const Maybe<Output>& c,
-          const Maybe<Output>& logits) {
+          const Recent& recent, const Maybe<Output>& logits) {
   const Network& net = self.network();
   check_threads(threads);
   require(ids.ndim() == 2 && ids.shape(1) > 0, "ids are not (T, B)");
   const long steps = (long)ids.shape(0), count = (long)ids.shape(1);
-  const State state = checked_state(net, h, c, count);
+  const State state = checked_state(net, h, c, recent, count);
   require(!logits || steps > 0, "no symbol, no logits");
   float* to = checked("logits", logits, {count, net.symbols});
   check_ids("ids", ids.data(), steps * count, net.symbols);
@@ -140,12 +158,12 @@ void read(const Sampler& self, int threads, const Ids& ids, const Output& h, con
 }
 
 void score(const Sampler& self, int threads, const Ids& ids, const Ids& targets, const Output& h,
-           const Maybe<Output>& c, const Array<double>& nats) {
+           const Maybe<Output>& c, const Recent& recent, const Array<double>& nats) {
   const Network& net = self.network();
   check_threads(threads);
   require(ids.ndim() == 2 && ids.shape(1) > 0, "ids are not (T, B)");
   const long steps = (long)ids.shape(0), count = (long)ids.shape(1);
-  const State state = checked_state(net, h, c, count);
+  const State state = checked_state(net, h, c, recent, count);
   const std::int64_t* to = checked("targets", targets, {steps, count});
   double* costs = checked("nats", nats, {steps, count});
   check_ids("ids", ids.data(), steps * count, net.symbols);
@@ -163,15 +181,15 @@ void bind_sampler(nb::module_& module) {
   nb::class_<Sampler>(module, "Sampler", "A network packed for sampling and scoring.")
       .def("__init__", &make_sampler, nb::kw_only(), "cell"_a, "precision"_a, "table"_a.noconvert(), "weight_ih"_a,
            "bias_ih"_a, "weight_hh"_a, "bias_hh"_a, "decoder"_a.noconvert(), "decoder_bias"_a.noconvert(),
-           "kernels"_a = "")
+           "ngrams"_a.none(), "gate"_a.noconvert().none(), "shares"_a.noconvert().none(), "kernels"_a = "")
       .def("write", &write, nb::kw_only(), "threads"_a, "h"_a.noconvert(), "c"_a.noconvert().none(),
-           "last"_a.noconvert(), "automaton_state"_a.noconvert(), "ended"_a.noconvert(), "position"_a, "symbols_left"_a,
-           "record_end"_a, "seed"_a, "temperature"_a, "filters"_a, "allowed"_a.noconvert().none(), "automaton"_a.none(),
-           "out"_a.noconvert())
+           "recent"_a.noconvert().none(), "last"_a.noconvert(), "automaton_state"_a.noconvert(), "ended"_a.noconvert(),
+           "position"_a, "symbols_left"_a, "record_end"_a, "seed"_a, "temperature"_a, "filters"_a,
+           "allowed"_a.noconvert().none(), "automaton"_a.none(), "out"_a.noconvert())
       .def("read", &read, nb::kw_only(), "threads"_a, "ids"_a.noconvert(), "h"_a.noconvert(), "c"_a.noconvert().none(),
-           "logits"_a.noconvert().none())
+           "recent"_a.noconvert().none(), "logits"_a.noconvert().none())
       .def("score", &score, nb::kw_only(), "threads"_a, "ids"_a.noconvert(), "targets"_a.noconvert(), "h"_a.noconvert(),
-           "c"_a.noconvert().none(), "nats"_a.noconvert())
+           "c"_a.noconvert().none(), "recent"_a.noconvert().none(), "nats"_a.noconvert())
       .def("kernels", [](const Sampler& self) { return self.network().kernels->name; });
   module.def("sampler_kernels", &available_sampling_kernels);
   module.def("filters", [] {

@@ -18,6 +18,12 @@ constexpr int ngram_level(int code) {
   return code < 20 ? 2 + code / 4 : ngram_levels - 1;
 }
 
+// The last `order` symbols that were read, each as its id + 1, the newest last, after one more of `symbols`; 0 is none.
+inline void remember_symbol(std::int32_t* recent, int order, std::int64_t symbols, std::int64_t read) {
+  for (int k = 1; k < order; ++k) recent[k - 1] = read == symbols ? 0 : recent[k];
+  recent[order - 1] = read == symbols ? 0 : (std::int32_t)read + 1;
+}
+
 struct NgramTable {
   int order, symbols;                // the length of the longest contexts, V
   std::int64_t nodes, inner;         // M, I
@@ -51,15 +57,11 @@ struct NgramTable {
   void begin(std::int32_t* nodes, const std::int32_t* recent) const {
     nodes[0] = 0;
     for (int k = 1; k <= order; ++k) nodes[k] = no_node;
-    for (int k = 0; k < order; ++k)
-      if (recent[k]) advance(nodes, recent[k] - 1);
+    for (int k = 0; k < order; ++k) advance(nodes, recent[k] ? recent[k] - 1 : symbols);
   }
 
   // `recent` after one more symbol.
-  void remember(std::int32_t* recent, std::int64_t read) const {
-    for (int k = 1; k < order; ++k) recent[k - 1] = read == symbols ? 0 : recent[k];
-    recent[order - 1] = read == symbols ? 0 : (std::int32_t)read + 1;
-  }
+  void remember(std::int32_t* recent, std::int64_t read) const { remember_symbol(recent, order, symbols, read); }
 };
 
 }  // namespace charrnn

@@ -20,7 +20,7 @@ struct Streams {
   float *h[2], *c;          // (L, B, padded)
   std::int8_t* rounded[2];  // int8: h as it enters the products, (L, B, padded)
   const std::int64_t* ids;  // (B): what is read next
-  float* logits;            // (B, padded V)
+  float* logits;            // (B, padded V + K): behind the logits what the experts' gates are the sigmoid of
 };
 
 struct SamplingKernels {
@@ -30,6 +30,8 @@ struct SamplingKernels {
   void (*step)(const Network&, const Streams&, int layer, int first, int last);
   // Logits of all streams, for groups [first, last) of the decoder.
   void (*decode)(const Network&, const Streams&, int first, int last);
+  // Adds to one stream's logits what the experts say after `contexts`, the nodes of 0 to K symbols.
+  void (*add_shares)(const Network&, const std::int32_t* contexts, float* logits);
   // A symbol drawn from V logits with `uniform` in [0, 1), or -1 if none is allowed. `symbols_left` may follow it.
   int (*choose)(const float* logits, int symbols, const SamplingParameters&, int automaton_state,
                 std::int64_t symbols_left, double uniform, Candidates&);

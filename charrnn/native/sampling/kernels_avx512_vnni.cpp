@@ -1,7 +1,9 @@
 #include "sampling/filters.h"
 #include "sampling/kernels.h"
+#include "sampling/shares.h"
 #include "sampling/stack.h"
 
 namespace charrnn {
-extern const SamplingKernels sampling_avx512_vnni{"avx512_vnni", width, step, decode, choose, nats, all_filters};
+extern const SamplingKernels sampling_avx512_vnni{"avx512_vnni", width,  step, decode,
+                                                  add_shares,    choose, nats, all_filters};
 }

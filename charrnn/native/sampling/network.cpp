@@ -120,9 +120,15 @@ Network pack(const NetworkSource& from, const std::string& kernels) {
     if (i > 0) pack_weight(from.weight_ih[i - 1], from.bias_ih[i - 1], layer.weight_ih, layer.bias_ih);
   }
 
-  pack_matrix(from.decoder, 1, net.symbols, net.hidden, group_vectors, net.weights, width, net.decoder);
-  float* bias = make_zeros<float>(net.decoder_bias, net.decoder.vectors * width);
-  pack_numbers(from.decoder_bias, 1, net.symbols, width, -std::numeric_limits<float>::infinity(), bias);
+  if (from.ngrams) pack_experts(*from.ngrams, from.shares, net.experts);
+  const int order = net.experts.order, rows = net.symbols + order;
+  std::vector<float> decoder(from.decoder, from.decoder + (long)net.symbols * net.hidden);
+  std::vector<float> bias(from.decoder_bias, from.decoder_bias + net.symbols);
+  decoder.insert(decoder.end(), from.gate, from.gate + (long)order * net.hidden);
+  bias.resize(rows);
+  pack_matrix(decoder.data(), 1, rows, net.hidden, group_vectors, net.weights, width, net.decoder);
+  pack_numbers(bias.data(), 1, rows, width, -std::numeric_limits<float>::infinity(),
+               make_zeros<float>(net.decoder_bias, net.decoder.vectors * width));
   return net;
 }
 

@@ -1,8 +1,8 @@
 // A trained model packed for sampling and scoring.
 //
-// Words: B streams, L layers, H hidden units, V symbols, G gates of the cell. A *vector* is `width` rows of a matrix
-// side by side in one register, a *block* is `width` hidden units, so G vectors of a weight matrix belong to each
-// block.
+// Words: B streams, L layers, H hidden units, V symbols, G gates of the cell, K lengths of contexts that experts know
+// (0: there are no experts). A *vector* is `width` rows of a matrix side by side in one register, a *block* is `width`
+// hidden units, so G vectors of a weight matrix belong to each block.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -11,6 +11,7 @@
 
 #include "common/cells.h"
 #include "common/memory.h"
+#include "sampling/experts.h"
 
 namespace charrnn {
 
@@ -42,8 +43,9 @@ struct Network {
   int blocks, padded;  // ceil(H / width), and that many whole vectors
   Buffer table;  // (V + 1, G * padded): the first layer's share of each symbol, the last row that of the unknown one
   std::vector<NetworkLayer> layers;
-  Matrix decoder;
-  Buffer decoder_bias;  // (padded V), -infinity past the last symbol
+  Matrix decoder;       // (V + K, H): the last rows are the gates of the experts
+  Buffer decoder_bias;  // (padded V + K): 0 for the gates, -infinity past them
+  Experts experts;
   const SamplingKernels* kernels;
 };
 
@@ -56,6 +58,8 @@ struct NetworkSource {
   std::vector<const float*> weight_ih, bias_ih;  // of layers 1 and up: (G*H, H), (G*H)
   std::vector<const float*> weight_hh, bias_hh;  // (G*H, H), (G*H)
   const float *decoder, *decoder_bias;           // (V, H), (V)
+  const NgramTable* ngrams;                      // of the experts; null: there are none
+  const float *gate, *shares;                    // of the experts: (K, H), (K, buckets, codes)
 };
 
 // Copies the weights, so the source may go. `kernels` is the name of those to use; empty for the best.

@@ -1,5 +1,6 @@
 #include "sampling/sampler.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 
@@ -19,6 +20,7 @@ struct Workspace {
   State state;
   Streams streams{};
   Buffer h[2], c, rounded[2], logits;
+  Buffer contexts;  // (B, K + 1): of the experts, after what each stream has read
 
   Workspace(const Network& network, State from, int count) : net(network), state(from) {
     const std::size_t units = net.layers.size() * (std::size_t)count * net.padded;
@@ -30,6 +32,8 @@ struct Workspace {
       std::memcpy(streams.h[0] + own, state.h + callers, net.hidden * sizeof(float));
       if (state.c) std::memcpy(streams.c + own, state.c + callers, net.hidden * sizeof(float));
     });
+    make_zeros<std::int32_t>(contexts, (std::size_t)count * (net.experts.order + 1));
+    for (int b = 0; b < count; ++b) find_contexts(b);
     if (net.weights == Weights::int8) {
       for (int i = 0; i < 2; ++i) streams.rounded[i] = make_zeros<std::int8_t>(rounded[i], units);
       for (std::size_t i = 0; i < units; ++i) streams.rounded[0][i] = nearest(streams.h[0][i] * 127.0f);
@@ -52,9 +56,33 @@ struct Workspace {
       std::memset(view.c + at, 0, net.padded * sizeof(float));
       if (net.weights == Weights::int8) std::memset(view.rounded[1 - view.now] + at, 0, net.padded);
     }
+    if (net.experts.order == 0) return;
+    std::fill_n(recent_of(stream), net.experts.order, 0);
+    net.experts.forget(contexts_of(stream));
   }
 
-  const float* logits_of(int stream) const { return streams.logits + (long)stream * net.decoder.vectors * net.width; }
+  float* logits_of(int stream) const { return streams.logits + (long)stream * net.decoder.vectors * net.width; }
+
+  // What follows is of the experts, and nothing where there are none. A stream's contexts and logits are only touched
+  // by the thread that scores it or chooses for it.
+
+  // One more symbol that a stream reads.
+  void walk(int stream, std::int64_t symbol) const {
+    if (net.experts.order == 0) return;
+    net.experts.advance(contexts_of(stream), symbol);
+    remember(stream, symbol);
+  }
+  // The same, but the contexts are left to find_contexts.
+  void remember(int stream, std::int64_t symbol) const {
+    if (net.experts.order) remember_symbol(recent_of(stream), net.experts.order, net.symbols, symbol);
+  }
+  void find_contexts(int stream) const {
+    if (net.experts.order) net.experts.find(contexts_of(stream), recent_of(stream));
+  }
+  // The logits of the decoder become those of the network.
+  void add_shares(int stream) const {
+    if (net.experts.order) net.kernels->add_shares(net, contexts_of(stream), logits_of(stream));
+  }
 
   // One symbol through the stack. A layer reads all units of the one below, so the threads meet after each of them.
   void step(const Streams& view, Team& team) const {
@@ -80,6 +108,11 @@ struct Workspace {
   }
 
  private:
+  std::int32_t* recent_of(int stream) const { return state.recent + (long)stream * net.experts.order; }
+  std::int32_t* contexts_of(int stream) const {
+    return contexts.as<std::int32_t>() + (long)stream * (net.experts.order + 1);
+  }
+
   // Calls f(own, callers) with the offsets of every row (H) in these arrays and in the caller's.
   template <class F> void for_each_row(F&& f) const {
     const long rows = (long)net.layers.size() * streams.count;
@@ -105,9 +138,11 @@ int Sampler::write(int threads, const WriterState& state, int count, int steps, 
     // Every thread takes the same number of steps: `going` is read before the meetings of workspace.step and changed
     // only after them.
     for (; step < steps && going.load(std::memory_order_relaxed) > 0; ++step, view.now = 1 - view.now) {
+      for (int b = team.index; b < count; b += team.count) workspace.walk(b, view.ids[b]);
       workspace.step(view, team);
       workspace.decode(view, team);
       for (int b = team.index; b < count; b += team.count) {
+        workspace.add_shares(b);
         int symbol = -1;
         if (state.ended[b] == goes_on) {
           symbol = net.kernels->choose(workspace.logits_of(b), net.symbols, how, state.automaton_state[b],
@@ -142,7 +177,13 @@ void Sampler::read(int threads, State state, int count, int steps, const std::in
     for (int step = 0; step < steps; ++step, view.now = 1 - view.now) {
       view.ids = ids + (long)step * count;
       workspace.step(view, team);
-      if (logits && step == steps - 1) workspace.decode(view, team);
+      for (int b = team.index; b < count; b += team.count) workspace.remember(b, view.ids[b]);
+      if (!logits || step < steps - 1) continue;
+      workspace.decode(view, team);
+      for (int b = team.index; b < count; b += team.count) {
+        workspace.find_contexts(b);
+        workspace.add_shares(b);
+      }
     }
     if (team.index == 0) workspace.hand_back(view.now);
   });
@@ -158,9 +199,11 @@ void Sampler::score(int threads, State state, int count, int steps, const std::i
     Streams view = workspace.streams;
     for (int step = 0; step < steps; ++step, view.now = 1 - view.now) {
       view.ids = ids + (long)step * count;
+      for (int b = team.index; b < count; b += team.count) workspace.walk(b, view.ids[b]);
       workspace.step(view, team);
       workspace.decode(view, team);
       for (int b = team.index; b < count; b += team.count) {
+        workspace.add_shares(b);
         const long at = (long)step * count + b;
         nats[at] = network_.kernels->nats(workspace.logits_of(b), network_.symbols, (int)targets[at]);
       }

@@ -8,9 +8,12 @@
 
 namespace charrnn {
 
-// What B streams carry from symbol to symbol: arrays of the caller, (L, B, H) each, changed in place. c only where the
-// cell has it.
-struct State { float *h, *c; };
+// What B streams carry from symbol to symbol: arrays of the caller, changed in place. c only where the cell has it,
+// recent only where the network has experts.
+struct State {
+  float *h, *c;          // (L, B, H)
+  std::int32_t* recent;  // (B, K): the last K symbols that were read, the newest last, each as its id + 1; 0 is none
+};
 
 // Why a stream has ended: not yet; the automaton is in a final state; no symbol was allowed.
 enum Ended : std::int8_t { goes_on = 0, final_state = 1, nothing_allowed = 2 };
