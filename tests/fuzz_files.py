@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -119,9 +119,10 @@ def make_subjects(folder: Path) -> list[Subject]:
     found.append(Subject(path.read_bytes(), read_model, "model"))
     saves.write(path, Saved(state, tensors))
     found.append(Subject(path.read_bytes(), read_state, "state"))
-    model = random_checkpoint(CONFIG)
+    model = random_checkpoint(replace(CONFIG, ngram_order=3))
     hidden = np.random.default_rng(1).normal(size=(1, 1, 6)).astype(np.float32)  # (L, 1, H)
-    saved_state.write(path, Place((hidden,), 7), model)
+    recent = np.array([[[0, 11, 5]]], np.int32)  # (1, 1, K)
+    saved_state.write(path, Place((hidden, recent), 7), model)
 
     def read_place(path: Path) -> Any:
         place = saved_state.read(path, model)

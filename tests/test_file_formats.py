@@ -7,9 +7,10 @@ wrote; none of them is ever written anew.
 import hashlib
 import io
 import json
+import re
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,16 @@ from charrnn.corpus import ids_file
 from charrnn.corpus.cache import Cache
 from charrnn.corpus.progress import silent
 from charrnn.errors import CheckpointError, NewerFormatError, RunError
+from charrnn.experts import layout
+from charrnn.experts.codes import BUCKETS, CODES
+from charrnn.experts.table import Table
 from charrnn.files import formats, sealed_file
 from charrnn.files.formats import FORMATS, Format
 from charrnn.files.run_folder import RunFolder
 from charrnn.files.typed_json import canonical_json
+from charrnn.inference.make_network import make_network
 from charrnn.model import checkpoint
+from charrnn.model.checkpoint import Checkpoint
 from charrnn.model.config import ModelConfig
 from charrnn.plan.plan import Plan
 from charrnn.runs import saves
@@ -41,6 +47,7 @@ FIXTURES = {
     ("charrnn-model", 1): "stopped_run/model.safetensors",
     ("charrnn-training", 2): "stopped_run/training.safetensors",
     ("charrnn-state", 1): "story.safetensors",
+    ("charrnn-state", 2): "story-2.safetensors",
     ("charrnn-ids", 2): "stopped_run/corpus.ids",
     ("charrnn-plan", 1): "stopped_run/plan.json",
     ("charrnn-plan", 2): "plan-2.json",
@@ -48,8 +55,8 @@ FIXTURES = {
 }
 """A file of each format and version, below FOLDER."""
 MODEL_OF_ALL = FOLDER / "stopped_run" / "model.safetensors"
-STORY = "r:DD0g;c\nlnTDnbh TcFF?:!X46w: "
-"""What follows the saved state in fp32 with seed 7."""
+STORIES = {1: "r:DD0g;c\nlnTDnbh TcFF?:!X46w: ", 2: "6;FD0f;c\nlnTDnbh TcFF?:!X46w: "}
+"""What follows the saved state of each version in fp32 with seed 7."""
 
 
 def header(path: Path) -> dict[str, Any]:
@@ -85,12 +92,35 @@ def read_training_state(path: Path) -> None:
     assert state.best.step == checkpoint.read(MODEL_OF_ALL).step
 
 
+def with_experts(model: Checkpoint) -> Checkpoint:
+    """`model` with n-gram experts that know what follows a few contexts of up to two symbols."""
+    config = replace(model.config, ngram_order=2)
+    table = Table(
+        vocab_size=40,
+        order=2,
+        symbols=np.array([0, 3, 5, 5, 3, 7, 3, 5, 9], np.uint16),  # 3, 5; 35, 53, 57; 353, 535, 539
+        codes=np.array([0, 9, 8, 1, 4, 4, 3, 1, 9], np.uint8),
+        first_child=np.array([1, 3, 4, 6, 7, 9, 9], np.uint32),
+    )
+    shares = np.zeros((2, BUCKETS, CODES), np.float32) + 2 * np.arange(CODES, dtype=np.float32)
+    experts = {
+        "experts.weight": np.full((2, BUCKETS), 0.25, np.float32),
+        "experts.log_offset": np.full((2, BUCKETS), -4, np.float32),
+        "experts.gate": np.full((2, 6), 0.5, np.float32),
+        **layout.to_tensors(table, shares),
+    }
+    return replace(model, config=config, weights=model.weights | experts)
+
+
 def read_saved_state(path: Path) -> None:
-    model = charrnn.load(MODEL_OF_ALL)
-    place = saved_state.read(path, model.checkpoint)
+    """That of version 1 is of the model of all, that of version 2 of the model with experts."""
+    model, version = checkpoint.read(MODEL_OF_ALL), header(path)["format_version"]
+    if version >= 2:
+        model = with_experts(model)
+    place = saved_state.read(path, model)
     config = SamplingConfig(seed=7, temperature=1.0, length=30)
-    writer = make_writer(model.network("fp32"), place, config)
-    assert model.vocabulary.decode(writer.write(30)[:, 0]) == STORY
+    writer = make_writer(make_network(model.config, model.weights), place, config)
+    assert model.vocabulary.decode(writer.write(30)[:, 0]) == STORIES[version]
 
 
 def read_ids(path: Path) -> None:
@@ -252,7 +282,7 @@ def test_newer_models_and_states_are_one_line_of_the_command(tmp_path: Path, cli
         assert (done.returncode, done.stdout) == (1, b"")
         (line,) = done.stderr.decode().splitlines()
         assert line.startswith("charrnn: '")
-        assert line.endswith(" version 99; this charrnn reads version 1: upgrade charrnn")
+        assert re.search(r" version 99; this charrnn reads version.*: upgrade charrnn$", line)
     listed = cli("list", "--json")
     assert listed.returncode == 0
     assert [json.loads(line)["name"] for line in listed.stdout.splitlines()] == ["old"]

@@ -52,8 +52,9 @@ class NativeNetwork:
             layers = range(first, config.num_layers)
             return [np.ascontiguousarray(weights[f"rnn.{name}_l{layer}"]) for layer in layers]
 
-        ngrams = None
+        ngrams = gate = shares = None
         if config.ngram_order:
+            gate, shares = weights["experts.gate"], weights[layout.SHARES]
             ngrams = layout.from_tensors(weights, config.vocab_size, config.ngram_order).native
         self._sampler = _native.Sampler(
             cell=config.cell,
@@ -66,8 +67,8 @@ class NativeNetwork:
             decoder=np.ascontiguousarray(weights["decoder.weight"]),
             decoder_bias=weights["decoder.bias"],
             ngrams=ngrams,
-            gate=weights.get("experts.gate"),
-            shares=weights.get(layout.SHARES),
+            gate=gate,
+            shares=shares,
             kernels=kernels,
         )
         self._threads = threads
