@@ -17,6 +17,7 @@ KeptNgramTable::KeptNgramTable(int order, int symbols, const Array<const std::ui
   require(symbols >= 1 && symbols <= 65535, "no contexts of " + std::to_string(symbols) + " symbols");
   require(symbol.ndim() == 1 && symbol.shape(0) > 0, "a table of n-grams needs a root");
   require(first_child.ndim() == 1 && first_child.shape(0) > 1, "first_child has no node");
+  require(symbol.shape(0) < (std::size_t)1 << 31, "a table of n-grams has too many nodes");
   table.order = order;
   table.symbols = symbols;
   table.nodes = (std::int64_t)symbol.shape(0);
@@ -35,18 +36,20 @@ KeptNgramTable::KeptNgramTable(int order, int symbols, const Array<const std::ui
   std::int64_t level = 0, next = 1;
   for (int depth = 0; depth <= order; ++depth) {
     require(next <= table.inner, "a node's children are missing");
+    bool forward = true;
     for (std::int64_t node = level; node < next; ++node)
-      require(table.first_child[node] <= table.first_child[node + 1], "a node's children run backwards");
+      forward &= table.first_child[node] <= table.first_child[node + 1];
+    require(forward, "a node's children run backwards");
     level = next;
     next = table.first_child[next];
   }
   require(level == table.inner, "nodes of the last level have children");
-  for (std::int64_t node = 1; node < table.nodes; ++node)
-    require(table.symbol[node] < symbols, "a node's symbol is none of the vocabulary");
-  for (std::int64_t node = 0; node < table.nodes; ++node)
-    require(table.code[node] < ngram_codes, "a count's code is none");
-  for (std::int64_t i = 0; i < table.folds * table.nodes; ++i)
-    require(table.held_out[i] < ngram_codes, "a count's code is none");
+  bool known = true, coded = true;  // of all nodes: loops without a way out, which take a millisecond
+  for (std::int64_t node = 1; node < table.nodes; ++node) known &= table.symbol[node] < symbols;
+  for (std::int64_t node = 0; node < table.nodes; ++node) coded &= table.code[node] < ngram_codes;
+  for (std::int64_t i = 0; i < table.folds * table.nodes; ++i) coded &= table.held_out[i] < ngram_codes;
+  require(known, "a node's symbol is none of the vocabulary");
+  require(coded, "a count's code is none");
 }
 
 namespace {
