@@ -79,7 +79,10 @@ MODEL = Format(
     name="charrnn-model",
     content="a model",
     error=CheckpointError,
-    versions=("weights, vocabulary, sizes, corpus, losses and how the model was trained",),
+    versions=(
+        "weights, vocabulary, sizes, corpus, losses and how the model was trained",
+        "the counts of n-gram experts",
+    ),
 )
 TRAINING_STATE = Format(
     name="charrnn-training",

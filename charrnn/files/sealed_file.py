@@ -27,7 +27,7 @@ Layout = dict[str, tuple[str, tuple[int, ...]]]
 
 KEY = "charrnn"
 """The metadata key of safetensors whose value is the header."""
-NUMPY_TYPES = {"F32": "<f4", "I32": "<i4", "I64": "<i8", "U8": "|u1"}
+NUMPY_TYPES = {"F32": "<f4", "I32": "<i4", "I64": "<i8", "U8": "|u1", "U16": "<u2"}
 """The tensor types that charrnn writes, by safetensors' names; others keep their own."""
 _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 

@@ -15,6 +15,7 @@ from charrnn.corpus.marks import Marks
 from charrnn.corpus.text_config import TextConfig
 from charrnn.corpus.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError, VocabularyError
+from charrnn.experts.layout import Shape, fits, from_tensors, types_and_shapes
 from charrnn.files import sealed_file
 from charrnn.files.formats import MODEL
 from charrnn.files.typed_json import LONGEST_REASON, make_record
@@ -24,7 +25,9 @@ from charrnn.model.precision import SAMPLING_PRECISIONS, SamplingPrecision
 PRECISION_COST = 0.003
 """Nats per character that a faster precision may cost and still be chosen."""
 
-Weights = dict[str, NDArray[np.float32]]
+Weights = dict[str, NDArray[Any]]
+"""The parameters, which are float32; of a model with experts also the tensors of
+experts/layout.py."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ class Checkpoint:
     config: ModelConfig
     vocabulary: Vocabulary
     weights: Weights
-    """Parameters by torch's names: `rnn.weight_ih_l0` and so on, float32."""
+    """Parameters by torch's names, `rnn.weight_ih_l0` and so on, and the experts' counts."""
     corpus: CorpusRecord
     losses: Losses = Losses()
     step: int = 0
@@ -149,9 +152,10 @@ def read(path: Path) -> Checkpoint:
         reason = str(error)[:LONGEST_REASON]
         raise CheckpointError(f"{str(path)!r} is inconsistent: {reason}") from error
     checkpoint = replace(checkpoint, weights=sealed.tensors())
-    for name, tensor in checkpoint.weights.items():
-        if not np.isfinite(tensor).all():
-            raise CheckpointError(f"{str(path)!r} is inconsistent: {name!r} is not finite")
+    try:
+        _check_content(checkpoint)
+    except ValueError as error:
+        raise CheckpointError(f"{str(path)!r} is inconsistent: {error}") from error
     return checkpoint
 
 
@@ -177,12 +181,27 @@ def _described(header: _Header) -> Checkpoint:
 
 
 def _check_layout(layout: sealed_file.Layout, config: ModelConfig) -> None:
-    """Raise ValueError unless the tensors are those of `config`, of its shapes and float32."""
-    expected = config.parameter_shapes()
-    shapes = {name: shape for name, (_, shape) in layout.items()}
-    if shapes != expected:
-        different = sorted(set(shapes.items()) ^ set(expected.items()))
-        raise ValueError(f"tensor {different[0][0]!r:.60} does not fit")
-    for name, (dtype, _) in layout.items():
-        if dtype != "<f4":
-            raise ValueError(f"{name!r} is {dtype}, not float32")
+    """Raise ValueError unless the tensors are those of `config`, of their types and shapes."""
+    expected: dict[str, tuple[str, Shape]] = {
+        name: ("<f4", shape) for name, shape in config.parameter_shapes().items()
+    }
+    if config.ngram_order:
+        expected |= types_and_shapes(config.vocab_size, config.ngram_order)
+    for name in sorted(layout.keys() | expected.keys()):
+        if name not in layout or name not in expected:
+            raise ValueError(f"tensor {name!r:.60} does not fit")
+        (dtype, shape), (wanted_type, wanted_shape) = layout[name], expected[name]
+        if not fits(shape, wanted_shape):
+            raise ValueError(f"tensor {name!r:.60} does not fit")
+        if dtype != wanted_type:
+            raise ValueError(f"{name!r} is {dtype}, not {np.dtype(wanted_type)}")
+
+
+def _check_content(checkpoint: Checkpoint) -> None:
+    """Raise ValueError unless all parameters are finite and the experts' counts a table."""
+    config, weights = checkpoint.config, checkpoint.weights
+    for name, tensor in weights.items():
+        if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
+            raise ValueError(f"{name!r} is not finite")
+    if config.ngram_order:
+        from_tensors(weights, config.vocab_size, config.ngram_order)
