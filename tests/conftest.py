@@ -8,9 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from charrnn.corpus.vocabulary import Vocabulary
+from charrnn.corpus.contiguous import ContiguousText
+from charrnn.corpus.vocabulary import Ids, Vocabulary
+from charrnn.experts.counted_text import CountedText
+from charrnn.experts.counting import count
+from charrnn.experts.layout import to_tensors
+from charrnn.experts.table import shares_of
 from charrnn.model import checkpoint
-from charrnn.model.checkpoint import Checkpoint, CorpusRecord, Losses
+from charrnn.model.checkpoint import Checkpoint, CorpusRecord, Losses, Weights
 from charrnn.model.config import ModelConfig
 from tests.forked_command import run_forked
 
@@ -72,22 +77,39 @@ def cli(tmp_path: Path) -> Run:
 
 
 def random_checkpoint(config: ModelConfig, seed: int = 0, scale: float = 0.5) -> Checkpoint:
-    """An untrained model whose weights are not symmetric in any way."""
+    """An untrained model whose weights are not symmetric in any way, with experts if it has any."""
     random = np.random.default_rng(seed)
     characters = "\n" + "".join(chr(ord("a") + i) for i in range(config.vocab_size - 1))
+    weights: Weights = {
+        name: random.normal(0, scale, shape).astype(np.float32)
+        for name, shape in config.parameter_shapes().items()
+    }
+    if config.ngram_order:
+        weights |= counts_of(config, weights, repetitive_ids(config.vocab_size, random))
     return Checkpoint(
         config=config,
         vocabulary=Vocabulary(characters),
-        weights={
-            name: random.normal(0, scale, shape).astype(np.float32)
-            for name, shape in config.parameter_shapes().items()
-        },
+        weights=weights,
         corpus=CorpusRecord("letters", "0" * 64, 1234, 0.1, 0.0),
         losses=Losses(1.5, 123, val_carried=True),
         step=7,
         training={"loop": {"steps": 9}},
         versions={"charrnn": "0"},
     )
+
+
+def repetitive_ids(vocab_size: int, random: np.random.Generator) -> Ids:
+    """A short text whose n-grams come once, twice and often."""
+    ids = np.tile(random.integers(0, vocab_size, 29), 8)
+    changed = random.random(len(ids)) < 0.2
+    ids[changed] = random.integers(0, vocab_size, int(changed.sum()))
+    return ids.astype(np.uint16)
+
+
+def counts_of(config: ModelConfig, weights: Weights, ids: Ids) -> Weights:
+    """The tensors beside the parameters `weights` of a model whose experts have counted a text."""
+    table, _ = count(CountedText.of(ContiguousText(ids), config.vocab_size), config.ngram_rule)
+    return to_tensors(table, shares_of(weights["experts.weight"], weights["experts.log_offset"]))
 
 
 @pytest.fixture
