@@ -17,6 +17,7 @@ import atheris
 
 from charrnn.corpus import encoded, ids_file, vocabulary
 from charrnn.errors import CharRNNError
+from charrnn.experts import layout
 from charrnn.files import formats, sealed_file, typed_json
 from charrnn.model import checkpoint, config
 from charrnn.runs import saves
@@ -28,6 +29,7 @@ READERS = [
     sealed_file,
     typed_json,
     formats,
+    layout,
     checkpoint,
     vocabulary,
     config,

@@ -1,10 +1,7 @@
 """The tensors of n-gram experts: what was counted survives, and what would mislead is refused."""
 
-from typing import Any
-
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from charrnn.experts.layout import (
     CHILDREN,
@@ -29,7 +26,7 @@ def tensors_of(vocab_size: int = V, order: int = ORDER) -> Weights:
 
 # Contexts a and b of one symbol; a is followed by a and c, b by a. Order 1, so these end there.
 #   level 0: the root; level 1: a, b; level 2: aa, ac, ba
-SMALL: dict[str, NDArray[Any]] = {
+SMALL: Weights = {
     SYMBOLS: np.array([0, 0, 1, 0, 2, 0], np.uint8),
     CODES_NAME: np.array([0, 3, 1, 2, 1, 1], np.uint8),
     CHILDREN: np.array([2, 2, 1], np.uint8),
@@ -51,7 +48,7 @@ def test_a_table_survives_the_round_trip(vocab_size: int, narrow: str) -> None:
 
 
 def test_a_table_may_hold_nothing_but_its_root() -> None:
-    tensors = {
+    tensors: Weights = {
         SYMBOLS: np.zeros(1, np.uint8),
         CODES_NAME: np.zeros(1, np.uint8),
         CHILDREN: np.zeros(1, np.uint8),
@@ -60,10 +57,10 @@ def test_a_table_may_hold_nothing_but_its_root() -> None:
     table = from_tensors(tensors, V, ORDER)
     nodes, _ = table.walk(np.array([[0], [6]]), table.nothing_read(1))
     assert (nodes == -1).all()
-    assert table.native
+    assert table.native is not None
 
 
-def changed(name: str, **values: int) -> dict[str, NDArray[Any]]:
+def changed(name: str, **values: int) -> Weights:
     """SMALL with other values at some places of one tensor."""
     tensor = SMALL[name].copy()
     for place, value in values.items():
@@ -95,10 +92,8 @@ def changed(name: str, **values: int) -> dict[str, NDArray[Any]]:
         ({**SMALL, SHARES: np.zeros((1, 32, 128))}, "'experts.shares' is float64"),
     ],
 )
-def test_tensors_that_are_no_table_are_refused(
-    tensors: dict[str, NDArray[Any]], message: str
-) -> None:
-    assert from_tensors(SMALL, 3, 1).native
+def test_tensors_that_are_no_table_are_refused(tensors: Weights, message: str) -> None:
+    assert from_tensors(SMALL, 3, 1).native is not None
     with pytest.raises(ValueError, match=message):
         from_tensors(tensors, 3, 1)
 
@@ -106,7 +101,7 @@ def test_tensors_that_are_no_table_are_refused(
 def test_children_whose_sum_would_overflow_are_refused() -> None:
     children = np.array([65_535] * 65_537 + [4], np.uint16)
     assert int(children.sum(dtype=np.uint32)) == 3  # as many as there are nodes below the root
-    tensors = {
+    tensors: Weights = {
         SYMBOLS: np.zeros(4, np.uint16),
         CODES_NAME: np.zeros(4, np.uint8),
         CHILDREN: children,
