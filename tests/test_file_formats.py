@@ -7,7 +7,6 @@ wrote; none of them is ever written anew.
 import hashlib
 import io
 import json
-import re
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -23,7 +22,8 @@ from charrnn.corpus.cache import Cache
 from charrnn.corpus.progress import silent
 from charrnn.errors import CheckpointError, NewerFormatError, RunError
 from charrnn.experts import layout
-from charrnn.experts.codes import BUCKETS, CODES
+from charrnn.experts.codes import BUCKETS, CODES, code_of
+from charrnn.experts.layout import from_tensors
 from charrnn.experts.table import Table
 from charrnn.files import formats, sealed_file
 from charrnn.files.formats import FORMATS, Format
@@ -45,6 +45,7 @@ from tests.conftest import TEXT, Run
 FOLDER = Path(__file__).parent / "fixtures"
 FIXTURES = {
     ("charrnn-model", 1): "stopped_run/model.safetensors",
+    ("charrnn-model", 2): "experts.safetensors",
     ("charrnn-training", 2): "stopped_run/training.safetensors",
     ("charrnn-state", 1): "story.safetensors",
     ("charrnn-state", 2): "story-2.safetensors",
@@ -76,11 +77,20 @@ def header(path: Path) -> dict[str, Any]:
 
 
 def read_model(path: Path) -> None:
+    """The models of both versions are of one run; the second has experts beside the net."""
     model = checkpoint.read(path)
-    assert model.config == ModelConfig(40, "lstm", 1, 6, 3, dropout=0.05)
+    assert replace(model.config, ngram_order=0) == ModelConfig(40, "lstm", 1, 6, 3, dropout=0.05)
     assert model.weights["rnn.weight_hh_l0"].shape == (4 * 6, 6)
     assert (model.step, model.losses.val_characters) == (6, 299)
     assert model.training["loop"]["batch_size"] == 3
+    if path == MODEL_OF_ALL:
+        assert model.config.ngram_order == 0
+        return
+    table = from_tensors(model.weights, model.config.vocab_size, 2)
+    nodes, _ = table.walk(model.vocabulary.encode("the")[:, None], table.nothing_read(1))
+    counts = table.entries(nodes[2, :, 1])  # what followed "he"
+    assert model.vocabulary.decode(counts.symbols) == " "
+    assert counts.slots % CODES == code_of(np.array([129]))
 
 
 def read_training_state(path: Path) -> None:
@@ -224,15 +234,17 @@ def test_a_newer_file_is_one_line_that_says_so(format_: Format, tmp_path: Path) 
     path = tmp_path / fixture.name
     shutil.copy(fixture, path)
     from_the_future(format_, path)
+    with pytest.raises(NewerFormatError) as caught:
+        READERS[format_.name](path)
+    assert str(caught.value) == f"{str(path)!r} {told_of_the_future(format_)}"
+
+
+def told_of_the_future(format_: Format) -> str:
+    """What is said of a file of version 99, after its name."""
     reads = f"version {format_.current}"
     if format_.oldest != format_.current:
         reads = f"versions {format_.oldest} to {format_.current}"
-    with pytest.raises(NewerFormatError) as caught:
-        READERS[format_.name](path)
-    assert str(caught.value) == (
-        f"{str(path)!r} has format {format_.name} version 99; this charrnn reads {reads}: "
-        "upgrade charrnn"
-    )
+    return f"has format {format_.name} version 99; this charrnn reads {reads}: upgrade charrnn"
 
 
 @pytest.mark.parametrize(
@@ -273,16 +285,16 @@ def test_newer_models_and_states_are_one_line_of_the_command(tmp_path: Path, cli
     shutil.copy(tmp_path / "story", tmp_path / "story.safetensors")
     from_the_future(formats.SAVED_STATE, tmp_path / "story.safetensors")
     from_the_future(formats.MODEL, tmp_path / "checkpoints" / "new" / "model.safetensors")
-    for arguments in (
-        ["sample", "old", "--load-state", "story.safetensors"],
-        ["sample", "new"],
-        ["info", "new"],
+    for arguments, format_ in (
+        (["sample", "old", "--load-state", "story.safetensors"], formats.SAVED_STATE),
+        (["sample", "new"], formats.MODEL),
+        (["info", "new"], formats.MODEL),
     ):
         done = cli(*arguments)
         assert (done.returncode, done.stdout) == (1, b"")
         (line,) = done.stderr.decode().splitlines()
         assert line.startswith("charrnn: '")
-        assert re.search(r" version 99; this charrnn reads version.*: upgrade charrnn$", line)
+        assert line.endswith(f"' {told_of_the_future(format_)}")
     listed = cli("list", "--json")
     assert listed.returncode == 0
     assert [json.loads(line)["name"] for line in listed.stdout.splitlines()] == ["old"]
