@@ -18,8 +18,8 @@ Rows = list[list[str]]
 """The cells of each row of a table, its name first."""
 
 
-def run(name: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", f"benchmarks.{name}", "--size", "toy"]
+def run(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", f"benchmarks.{name}", *(arguments or ("--size", "toy"))]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
 
 
@@ -85,6 +85,42 @@ def test_reading_is_timed_from_the_text_to_the_first_step() -> None:
     assert names(training) == ["new", "in the cache", "new, 1 MB"]
     assert names(opening) == ["at first", "once more"]
     assert all(min(numbers(row)) > 0 for row in (*encoding, *training, *opening))
+
+
+LEARNED = "one two three four five six seven\nnobody reads this line twice\n" * 2
+HELD_BACK = "one two three four five\nnothing like it at all\n"
+
+
+def test_what_is_recited_is_measured_by_spans_within_a_line(tmp_path: Path) -> None:
+    train, sample = tmp_path / "train.txt", tmp_path / "sample.txt"
+    train.write_text(LEARNED + HELD_BACK)
+    sample.write_text("eight nine ten two three four five six\n")  # 26 characters of a line, of 38
+    share = len(HELD_BACK) / len(LEARNED + HELD_BACK)
+    done = run("recited", str(train), str(sample), "--val-frac", str(share))
+    assert done.stderr == ""
+    ((title, rows),) = tables_of(done.stdout)
+    assert title.endswith(f"in the {len(LEARNED)} characters learned from")
+    assert names(rows) == ["held back", "sample.txt"]
+    held_back, recited = 100 * 23 / (len(HELD_BACK) - 2), 100 * 24 / 38
+    assert numbers(rows[0]) == pytest.approx([len(HELD_BACK), held_back, held_back, 0], abs=0.01)
+    assert numbers(rows[1]) == pytest.approx([39, recited, recited, 0], abs=0.01)
+
+
+def test_what_counts_give_away_is_measured_by_runs_that_are_forced(tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    once = "".join(chr(33 + 7 * i % 89) for i in range(60))  # no character comes again
+    path.write_text(once + once[:30] + "\n")
+    (name, megabytes, *shares), (private_name, less, *private_shares) = (
+        rows[0]
+        for arguments in ((), ("--private",))
+        for _, rows in tables_of(run("read_back", str(path), "--order", "3", *arguments).stdout)
+    )
+    assert (name, private_name) == ("order 3, from 1 on", "order 3, from 1 on, private")
+    assert float(less) <= float(megabytes) < 0.01
+    # What follows character 30 is not forced, and the last one only after it. From its context on,
+    # character 28, to 19 behind the repetition's first there are spans that come once.
+    assert list(map(float, shares)) == pytest.approx([9000 / 91, 9000 / 91, 5100 / 91], abs=0.01)
+    assert list(map(float, private_shares)) == pytest.approx([6000 / 91, 6000 / 91, 0], abs=0.01)
 
 
 def test_a_gpu_is_judged_where_there_is_one_and_asked_for_elsewhere() -> None:
