@@ -25,12 +25,14 @@ MAX_CHARACTERS_SHOWN = 100
 def model_record(model: "Model", verdict: "Verdict | None") -> dict[str, Any]:
     """Everything that the model file says, and the verdict on its run, for JSON."""
     checkpoint = model.checkpoint
+    kept = _kept_ngrams(checkpoint)
     return {
         "name": model.name,
         "path": str(model.path),
         "written": written(model.path),
         "model": asdict(checkpoint.config),
         "num_parameters": checkpoint.config.num_parameters(),
+        "ngrams": None if kept is None else {"kept": kept[0], "bytes": kept[1]},
         "characters": checkpoint.vocabulary.characters,
         "is_bytes": checkpoint.vocabulary.is_bytes,
         "corpus": asdict(checkpoint.corpus),
@@ -49,22 +51,62 @@ def model_rows(model: "Model", plan: "Plan | None" = None) -> list[tuple[str, st
     """
     checkpoint = model.checkpoint
     config, corpus, vocabulary = checkpoint.config, checkpoint.corpus, checkpoint.vocabulary
-    unit = "byte" if vocabulary.is_bytes else "character"
+    unit = _unit(checkpoint)
     listed = _list_characters(vocabulary.characters)
     by_line = ", each line a text of its own" if corpus.records else ""
     rows = [
         ("model", str(model.path)),
         ("written", written(model.path)),
         ("network", f"{architecture(config)}, {counted(config.num_parameters(), 'parameter')}"),
+        *_ngram_rows(checkpoint),
         ("vocabulary", f"{counted(len(vocabulary), unit)}: {listed}"),
         ("corpus", f"{corpus.name}, {counted(corpus.num_symbols, unit)}{by_line}"),
         ("corpus sha256", corpus.sha256),
         ("validation", _validation(checkpoint)),
         ("sampling", _precisions(checkpoint)),
         *_training_rows(checkpoint, plan),
+        *privacy_rows(checkpoint),
         ("versions", ", ".join(f"{name} {value}" for name, value in checkpoint.versions.items())),
     ]
     return [(label, inert(value)) for label, value in rows]
+
+
+def privacy_rows(checkpoint: "Checkpoint") -> list[tuple[str, str]]:
+    """(label, words) of what the model's file gives away of its text; none without experts."""
+    from charrnn.cli.flags import with_flags
+    from charrnn.experts.privacy import what_is_given_away
+
+    config = checkpoint.config
+    if not config.ngram_order:
+        return []
+    return [("privacy", with_flags(what_is_given_away(config.ngram_rule, _unit(checkpoint))))]
+
+
+def _ngram_rows(checkpoint: "Checkpoint") -> list[tuple[str, str]]:
+    """(label, words) of the n-grams that the model has counted, and by what rule they were kept."""
+    kept = _kept_ngrams(checkpoint)
+    if kept is None:
+        return []
+    config = checkpoint.config
+    contexts = counted(config.ngram_order, _unit(checkpoint))
+    number, size = counted(kept[0], "n-gram"), f"{kept[1] / 1e6:,.2f} MB"
+    rule = f"--ngram-min-count {config.ngram_min_count}" + ", --private" * config.private
+    return [("experts", f"contexts of up to {contexts}, {number} in {size} ({rule})")]
+
+
+def _kept_ngrams(checkpoint: "Checkpoint") -> tuple[int, int] | None:
+    """(How many n-grams are kept, the bytes that they take in the file); None without experts."""
+    from charrnn.experts import layout
+
+    if not checkpoint.config.ngram_order:
+        return None
+    counts = [checkpoint.weights[name] for name in layout.COUNTS]
+    return len(checkpoint.weights[layout.SYMBOLS]) - 1, sum(array.nbytes for array in counts)
+
+
+def _unit(checkpoint: "Checkpoint") -> str:
+    """What one symbol of the model is called."""
+    return "byte" if checkpoint.vocabulary.is_bytes else "character"
 
 
 def architecture(config: "ModelConfig") -> str:

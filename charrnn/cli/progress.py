@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from charrnn.cli.arguments import format_duration
-from charrnn.cli.model_facts import architecture, validation_bits
+from charrnn.cli.model_facts import architecture, privacy_rows, validation_bits
 from charrnn.cli.plan_rows import opening_rows, plan_rows
 from charrnn.cli.progress_lines import ProgressLines
 from charrnn.cli.reading import ReadingDisplay
@@ -280,7 +280,7 @@ class TrainingDisplay:
             windows = f"{_format_loss(event.windows_nats)}, windows of {WINDOW}, empty state"
             rows.append(("", windows))
         verdict = verdict_on(model, self._plan)
-        rows += verdict_rows(model, verdict)
+        rows += verdict_rows(model, verdict) + privacy_rows(model.checkpoint)
         if verdict is None or not verdict.is_chance:
             rows.append(("write with", f"charrnn sample {shlex.quote(event.model.parent.name)}"))
         print_labelled(self._console, rows)

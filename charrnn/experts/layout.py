@@ -21,7 +21,9 @@ from charrnn.experts.table import MOST_SYMBOLS, Table
 Tensors = Mapping[str, NDArray[Any]]
 SYMBOLS, CODES_NAME = "experts.symbols", "experts.codes"
 CHILDREN, SHARES = "experts.children", "experts.shares"
-NAMES = (SYMBOLS, CODES_NAME, CHILDREN, SHARES)
+COUNTS = (SYMBOLS, CODES_NAME, CHILDREN)
+"""Names of the tensors that hold the counts."""
+NAMES = (*COUNTS, SHARES)
 """Names of the tensors, beside the parameters, that a model with experts has."""
 ANY = None
 """In a shape: an axis of any length."""
@@ -92,7 +94,7 @@ def from_tensors(tensors: Tensors, vocab_size: int, order: int) -> Table:
         found = tensors[name]
         if found.dtype.str != dtype or not fits(found.shape, shape):
             raise ValueError(f"{name!r} is {found.dtype} {found.shape}")
-    symbols, codes, children = (tensors[name] for name in (SYMBOLS, CODES_NAME, CHILDREN))
+    symbols, codes, children = (tensors[name] for name in COUNTS)
     if not 0 < len(symbols) <= MOST_NODES or len(codes) != len(symbols):
         raise ValueError(f"{SYMBOLS!r} and {CODES_NAME!r} do not fit each other")
     if int(children.sum(dtype=np.int64)) != len(symbols) - 1:
