@@ -143,12 +143,14 @@ def count_with_native(text: CountedText, rule: Rule, report: Report) -> tuple[Ta
         first_child=np.empty(inner + 1, np.uint32),
         held_out=np.empty((FOLDS, total), np.uint8),
     )
+    held_out = table.held_out
+    assert held_out is not None
     counter.fill(
         least_of_code=LEAST_OF_CODE,
         symbols=table.symbols,
         codes=table.codes,
         first_child=table.first_child,
-        held_out=table.held_out,
+        held_out=held_out,
     )
     report(1.0)
     return table, raised

@@ -68,7 +68,7 @@ class NgramCounter:
         num_folds: int,
         order: int,
     ) -> None:
-        """symbols (N,): an id + 1, or 0 where contexts end. folds (N,): 0 to F - 1, or 255 for a
+        """Symbols (N,): an id + 1, or 0 where contexts end. folds (N,): 0 to F - 1, or 255 for a
         symbol that is only read, which no other may precede.
         """
 
