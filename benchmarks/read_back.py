@@ -10,6 +10,7 @@ is not counted. Of what stands in the text more often, more is read back where r
 are left out: the common one is then the only one.
 """
 
+import argparse
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from benchmarks.command_line import make_parser, print_table
+from benchmarks.command_line import print_table
 from charrnn.corpus.contiguous import ContiguousText
 from charrnn.corpus.vocabulary import Vocabulary
 from charrnn.experts.counted_text import CountedText
@@ -107,7 +108,9 @@ def rows(text: str, rules: Sequence[Rule]) -> Iterator[tuple[str | float, ...]]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a row for each order."""
-    parser = make_parser(__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("text", type=Path, metavar="TEXT")
     parser.add_argument("--order", type=int, nargs="+", default=[6, 8, 10])
     parser.add_argument("--min-count", type=int, default=1)

@@ -7,10 +7,11 @@ stands in the training text; no span goes beyond a line. The end of TRAIN_TEXT t
 back is no part of the training text, and is judged like any TEXT: an author recites himself, too.
 """
 
+import argparse
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.command_line import make_parser, print_table
+from benchmarks.command_line import print_table
 
 SPANS = (15, 20, 30)
 """Lengths of spans, in characters."""
@@ -50,7 +51,9 @@ def rows(train: str, texts: Iterable[tuple[str, str]]) -> Iterator[tuple[str | f
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print a row for each text."""
-    parser = make_parser(__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("train_text", type=Path, metavar="TRAIN_TEXT")
     parser.add_argument("texts", type=Path, nargs="*", metavar="TEXT")
     parser.add_argument("--val-frac", type=float, default=0.1, help="what training holds back")
