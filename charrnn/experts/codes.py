@@ -40,7 +40,7 @@ LEVEL_OF_CODE: NDArray[np.uint8] = np.array(
 
 
 def code_of(counts: NDArray[np.integer]) -> NDArray[np.uint8]:
-    """The code of each count, from 0 up; counts of 2^32 and more have the last one."""
+    """The code of each count, from 0 up; counts that no code is for have the last one."""
     return (np.searchsorted(LEAST_OF_CODE, counts, side="right") - 1).astype(np.uint8)
 
 

@@ -5,6 +5,7 @@ that counting takes a bounded time and memory.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,9 @@ MOST_COUNTED = 1 << 26
 """Symbols of a text that are counted at most."""
 BLOCKS = 64
 """Number of parts in which a longer text is counted."""
+
+_AT_A_TIME = 1 << 18
+"""How many symbols of the row are written at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,51 +44,73 @@ class CountedText:
     def of(cls, split: Split, vocab_size: int, most: int = MOST_COUNTED) -> "CountedText":
         """What is counted of a training split: about `most` symbols, or all if it has no more."""
         pieces = split.pieces()
-        lengths = pieces.lengths
-        before = np.cumsum(lengths) - lengths  # (P,) symbols of the split before each piece
-        total = int(lengths.sum())
-        row = 1 + (pieces.lead is not None)  # what stands before each piece
-        parts = list(_parts(pieces, before, total, most))
-        size = sum(stop - start + row for _, start, stop in parts)
-        symbols = np.zeros(size, np.uint16)
-        folds = np.full(size, NOT_COUNTED, np.uint8)
-        at = 0
-        for piece, start, stop in parts:
-            if pieces.lead is not None:
-                symbols[at + 1] = pieces.lead + 1
-            at += row
-            first = int(pieces.starts[piece])
-            symbols[at : at + stop - start] = pieces.ids[first + start : first + stop]
-            symbols[at : at + stop - start] += 1
+        total = int(pieces.lengths.sum())
+        before = np.cumsum(pieces.lengths) - pieces.lengths  # (P,) symbols before each piece
+        parts = _parts(pieces, before, most)
+        front = 1 if pieces.lead is None else 2  # what precedes each part in the row
+        ends = np.cumsum(front + parts.lengths)  # (Q,) of each part in the row
+        firsts = ends - parts.lengths  # (Q,)
+        sources = pieces.starts[parts.pieces] + parts.starts  # (Q,) of each part in the ids
+        numbers = before[parts.pieces] + parts.starts  # (Q,) of each part in the split
+        size = int(front * len(ends) + parts.lengths.sum())
+        symbols = np.empty(size, np.uint16)
+        folds = np.empty(size, np.uint8)
+        for start in range(0, size, _AT_A_TIME):
+            stop = min(start + _AT_A_TIME, size)
+            first, last = np.searchsorted(ends, [start, stop - 1], side="right")
+            touched = slice(first, last + 1)  # the parts that lie here
+            counts = np.diff(ends[first:last], prepend=start, append=stop)
+            row = np.arange(start, stop)
+            places = row + np.repeat((sources - firsts)[touched], counts)
+            symbols[start:stop] = np.take(pieces.ids, places, mode="clip")
             if pieces.lead is None:
-                for block in range(start, stop, 1 << 22):
-                    end = min(block + (1 << 22), stop)
-                    numbers = np.arange(block, end) + before[piece]
-                    folds[at + block - start : at + end - start] = fold_of(numbers, total)
+                in_split = row + np.repeat((numbers - firsts)[touched], counts)
+                folds[start:stop] = fold_of(in_split, total)
             else:
-                folds[at : at + stop - start] = fold_of(np.array(piece), len(lengths))
-            at += stop - start
-        return cls(vocab_size, symbols, folds, size - row * len(parts))
+                own = fold_of(parts.pieces[touched], len(pieces.starts))
+                folds[start:stop] = np.repeat(own, counts)
+        symbols += 1
+        for place in range(1, front + 1):
+            symbols[firsts - place] = BREAK
+            folds[firsts - place] = NOT_COUNTED
+        if pieces.lead is not None:
+            symbols[firsts - 1] = pieces.lead + 1
+        return cls(vocab_size, symbols, folds, size - front * len(ends))
 
 
-def _parts(
-    pieces: Pieces, before: NDArray[np.int64], total: int, most: int
-) -> "list[tuple[int, int, int]]":
-    """(piece, start, stop) of all that is counted: parts of pieces, counted from their beginning.
+class _Parts(NamedTuple):
+    """Stretches of pieces, as three equally long arrays."""
+
+    pieces: NDArray[np.int64]
+    """(Q,) of which piece each is."""
+    starts: NDArray[np.int64]
+    """(Q,) how many symbols of the piece precede it."""
+    lengths: NDArray[np.int64]
+    """(Q,) how many symbols it has."""
+
+
+def _parts(pieces: Pieces, before: NDArray[np.int64], most: int) -> _Parts:
+    """All that is counted of `pieces`, before each of which `before` (P,) symbols stand.
 
     Of records, which have a lead, none is counted in part.
     """
+    lengths = pieces.lengths
+    total = int(lengths.sum())
     if total <= most:
-        return [(piece, 0, int(length)) for piece, length in enumerate(pieces.lengths)]
-    parts = []
+        some = np.flatnonzero(lengths)
+        return _Parts(some, np.zeros_like(some), lengths[some])
+    blocks = []
     for block in range(BLOCKS):
-        first, last = block * total // BLOCKS, block * total // BLOCKS + most // BLOCKS
-        piece = int(np.searchsorted(before, first, side="right")) - 1
-        while piece < len(before) and before[piece] < last:
-            length = int(pieces.lengths[piece])
-            start = max(0, first - int(before[piece]))
-            stop = min(length, last - int(before[piece]))
-            if pieces.lead is None or (start == 0 and stop == length):
-                parts.append((piece, start, stop))
-            piece += 1
-    return parts
+        first = block * total // BLOCKS
+        last = first + most // BLOCKS
+        touched = slice(
+            np.searchsorted(before, first, side="right") - 1, np.searchsorted(before, last)
+        )
+        starts = np.maximum(first - before[touched], 0)
+        stops = np.minimum(last - before[touched], lengths[touched])
+        numbers = np.arange(len(lengths))[touched]
+        taken = stops > starts
+        if pieces.lead is not None:
+            taken &= stops - starts == lengths[touched]
+        blocks.append(_Parts(numbers[taken], starts[taken], (stops - starts)[taken]))
+    return _Parts(*(np.concatenate(arrays) for arrays in zip(*blocks, strict=True)))

@@ -22,21 +22,26 @@ from charrnn.experts.layout import size_in_file, size_of_nodes
 from charrnn.experts.rule import Rule, thresholds
 from charrnn.experts.table import NONE, Table
 
-_SORTING = 0.9
+_SORTING = 0.6
 """Share of the time that sorting takes, of counting in C++."""
 _ANY = 2**31 - 1
 """A number of nodes that no table has."""
 Report = Callable[[float], None]
-"""Is told what share of the work is done, from 0 to 1."""
+"""Is told what share of the work is done, from 0 to 1; of numpy's, what share of one more try."""
 
 
-def count(text: CountedText, rule: Rule, report: Report | None = None) -> tuple[Table, int]:
+def count(
+    text: CountedText, rule: Rule, *, threads: int | None = None, report: Report | None = None
+) -> tuple[Table, int]:
     """(the table of `text` by `rule`, with its held-out counts; how often a context must be seen).
 
-    The latter is 0 unless the whole table would have been larger than the rule allows.
+    The latter is 0 unless the whole table would have been larger than the rule allows. C++ uses
+    `threads` threads, or as many as this process has CPUs.
     """
-    counted = count_with_native if native.is_built() else count_with_numpy
-    return counted(text, rule, report or (lambda share: None))
+    report = report or (lambda share: None)
+    if native.is_built():
+        return count_with_native(text, rule, threads or usable_cpus(), report)
+    return count_with_numpy(text, rule, report)
 
 
 def _is_least(text: CountedText, raised: int) -> bool:
@@ -66,12 +71,11 @@ def _count(text: CountedText, rule: Rule, raised: int, report: Report) -> Table:
     held_out: list[NDArray[Any]] = [np.zeros((FOLDS, 1))]
     children: list[NDArray[np.int64]] = []  # of each node of each level: how many there are
     for length in range(rule.order + 1):
-        before = np.concatenate([[NONE], np.where(inside, place_of, NONE)[:-1]])
         if length == 0:
-            before = np.zeros(len(text.symbols), np.int64)
+            before = np.zeros(len(text.symbols), np.int64)  # the root
+        else:
+            before = np.concatenate([[NONE], np.where(inside, place_of, NONE)[:-1]])
         enough = own[:, FOLDS] >= least_contexts[length]
-        if length == 0:
-            enough[:] = True
         inside = (before >= 0) & (text.symbols != BREAK)
         inside[inside] = enough[before[inside]]
         key = before[inside] * (text.vocab_size + 1) + text.symbols[inside]
@@ -89,8 +93,6 @@ def _count(text: CountedText, rule: Rule, raised: int, report: Report) -> Table:
         others = counted[kept, FOLDS:] - counted[kept, :FOLDS]  # (nodes, FOLDS)
         of_context = own[parents, FOLDS:] - own[parents, :FOLDS]
         hidden = (others < least[length]) | (of_context < least_contexts[length])
-        if length == 0:
-            hidden[:] = False
         held_out.append(np.where(hidden, 0, code_of(others)).T)
         symbols.append((keys % (text.vocab_size + 1))[kept] - 1)
         codes.append(code_of(counted[kept, FOLDS]))
@@ -98,23 +100,25 @@ def _count(text: CountedText, rule: Rule, raised: int, report: Report) -> Table:
         place_of[inside] = number[place]
         inside &= place_of >= 0
         own = counted[kept]
+        report((length + 1) / (rule.order + 1))
     return Table(
         vocab_size=text.vocab_size,
         order=rule.order,
         symbols=np.concatenate(symbols).astype(np.uint16),
         codes=np.concatenate(codes).astype(np.uint8),
-        first_child=np.concatenate([[0], np.cumsum(np.concatenate(children))]).astype(np.uint32)
-        + 1,
+        first_child=np.cumsum(np.concatenate([[1], *children])).astype(np.uint32),
         held_out=np.ascontiguousarray(np.concatenate(held_out, axis=1).astype(np.uint8)),
     )
 
 
-def count_with_native(text: CountedText, rule: Rule, report: Report) -> tuple[Table, int]:
+def count_with_native(
+    text: CountedText, rule: Rule, threads: int, report: Report
+) -> tuple[Table, int]:
     """What `count` gives, in C++."""
     from charrnn.native import _native
 
     counter = _native.NgramCounter(
-        threads=usable_cpus(),
+        threads=threads,
         symbols=text.symbols,
         folds=text.folds,
         vocab_size=text.vocab_size,
@@ -135,13 +139,14 @@ def count_with_native(text: CountedText, rule: Rule, report: Report) -> tuple[Ta
         total, inner = sum(nodes), sum(nodes[:-1])
         if least or size_of_nodes(text.vocab_size, total, inner) <= rule.most_bytes:
             break
+    held_out = np.empty((FOLDS, total), np.uint8)
     table = Table(
         vocab_size=text.vocab_size,
         order=rule.order,
         symbols=np.empty(total, np.uint16),
         codes=np.empty(total, np.uint8),
         first_child=np.empty(inner + 1, np.uint32),
-        held_out=np.empty((FOLDS, total), np.uint8),
+        held_out=held_out,
     )
     held_out = table.held_out
     assert held_out is not None

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.experts.codes import BUCKETS, CODES, bucket_of
+from charrnn.experts.codes import BUCKETS, CODES, COUNT_OF_CODE, bucket_of
 
 if TYPE_CHECKING:  # the compiled module may be missing
     from charrnn.native import _native
@@ -82,7 +82,9 @@ class Table:
         for _ in range(order):
             inner = int(self.first_child[inner])
         total = int(self.first_child[inner])
-        held_out = None if self.held_out is None else self.held_out[:, :total]
+        held_out = self.held_out
+        if held_out is not None:
+            held_out = np.ascontiguousarray(held_out[:, :total])
         return Table(
             self.vocab_size,
             order,
@@ -191,8 +193,6 @@ def shares_of(weight: NDArray[np.float32], log_offset: NDArray[np.float32]) -> N
 
     It is weight * ln(1 + count / e^log_offset) for each length and bucket, (K, BUCKETS) both.
     """
-    from charrnn.experts.codes import COUNT_OF_CODE
-
     assert weight.shape[1] == BUCKETS
     ratio = COUNT_OF_CODE / np.exp(log_offset.astype(np.float64))[..., None]
     return (weight.astype(np.float64)[..., None] * np.log1p(ratio)).astype(np.float32)

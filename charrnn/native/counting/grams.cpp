@@ -10,7 +10,6 @@ namespace charrnn {
 namespace {
 
 constexpr int cells = 1 << 16;
-constexpr std::int64_t most_at_a_time = 1 << 23;  // grams that are words at the same time, 16 bytes each
 
 // Zeros above the highest bit that is set.
 int leading_zeros(unsigned __int128 bits) {
@@ -83,10 +82,10 @@ int SortedGrams::agreement(std::int64_t one, std::int64_t other) const {
   return count;
 }
 
-bool SortedGrams::sort(int threads) {
+bool SortedGrams::sort(int threads, std::int64_t more) {
   const int first = next_cell_;
   int last = first;
-  while (last < cells && (last == first || begins_[last + 1] - begins_[first] <= most_at_a_time)) ++last;
+  while (last < cells && (last == first || begins_[last + 1] - begins_[first] <= more)) ++last;
   if (first == last) return true;
   const std::int64_t base = begins_[first];
   const auto words = std::make_unique_for_overwrite<Word[]>((std::size_t)(begins_[last] - base));

@@ -21,8 +21,8 @@ class SortedGrams {
   // once sort() has said so.
   SortedGrams(const std::uint16_t* text, std::int64_t length, int symbols, int longest, int threads);
 
-  // Sorts some millions of grams more; returns whether all are sorted.
-  bool sort(int threads);
+  // Sorts about `more` grams more; returns whether all are sorted. It takes 16 bytes of memory for each of them.
+  bool sort(int threads, std::int64_t more = 1 << 23);
   // The share of all grams that are sorted, from 0 to 1.
   double done() const { return length() ? (double)begins_[next_cell_] / (double)length() : 1; }
 

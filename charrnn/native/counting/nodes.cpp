@@ -12,6 +12,7 @@ constexpr int most_depth = most_ngram_order + 1;
 constexpr int columns = most_folds + 1;  // the last is for what is not counted
 static_assert((not_counted & most_folds) == most_folds);
 
+constexpr int ahead = 16;                           // grams whose folds are asked for early
 typedef std::array<std::uint32_t, columns> Counts;  // by fold
 
 // Walks along the grams that begin with `symbol`, and tells `look` of the nodes that these begin with:
@@ -123,6 +124,10 @@ struct Filling {
 
   void gram(std::int64_t gram, int depth) {
     place = kept.grams.places()[gram];
+    if (gram + ahead < kept.grams.length()) {  // places are as good as random: a long text is not in cache
+      __builtin_prefetch(text.fold + kept.grams.places()[gram + ahead]);
+      __builtin_prefetch(text.symbol + kept.grams.places()[gram + ahead]);
+    }
     const std::uint8_t* fold = text.fold + place - 1;  // of the last symbol of each depth
     // A node's counts are at last added to those of the node above, which are of the fold of another symbol.
     ++counts[depth][fold[depth] & most_folds];
