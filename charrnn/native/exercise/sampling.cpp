@@ -12,7 +12,7 @@ using namespace charrnn;
 
 namespace {
 
-struct Shape { int layers, hidden, symbols, streams; };
+struct Shape { int layers, hidden, symbols, streams, order; };
 
 // Tables of 3 states and 2 classes of symbols; the last state is final.
 struct Tables {
@@ -23,6 +23,36 @@ struct Tables {
     for (int i = 0; i < symbols; ++i) symbol_class[i] = i % 2;
   }
   Automaton automaton() const { return {3, 2, symbol_class.data(), next.data(), final.data(), distance.data()}; }
+};
+
+// A table of n-grams in which a node is followed by every third symbol, and fewer as it gets deeper.
+struct Counts {
+  std::vector<std::uint16_t> symbol{0};
+  std::vector<std::uint8_t> code{0};
+  std::vector<std::uint32_t> first_child{1};
+  int order, symbols;
+
+  Counts(int order, int symbols) : order(order), symbols(symbols) {
+    for (std::size_t depth = 0, node = 0; depth <= (std::size_t)order; ++depth)
+      for (const std::size_t end = symbol.size(); node < end; ++node) {
+        for (int v = (int)(node % 3); v < symbols && (depth < 2 || v < 5); v += 3) {
+          symbol.push_back((std::uint16_t)v);
+          code.push_back((node * 7 + v) % ngram_codes);
+        }
+        first_child.push_back((std::uint32_t)symbol.size());
+      }
+  }
+  NgramTable table() const {
+    return {order,
+            symbols,
+            (std::int64_t)symbol.size(),
+            (std::int64_t)first_child.size() - 1,
+            symbol.data(),
+            code.data(),
+            first_child.data(),
+            nullptr,
+            0};
+  }
 };
 
 // No filter; each filter alone, with some of the numbers that it allows; all of them together.
@@ -48,8 +78,8 @@ std::vector<double> run_network(Cell cell, Weights weights, Shape n, const std::
     kept.push_back(random.floats(count));
     return kept.back().data();
   };
-  NetworkSource from{cell, weights, n.layers, n.hidden, n.symbols, floats((n.symbols + 1) * rows),
-                     {},   {},      {},       {},       nullptr,   nullptr};
+  NetworkSource from{cell,    weights, n.layers, n.hidden, n.symbols, floats((n.symbols + 1) * rows), {}, {}, {}, {},
+                     nullptr, nullptr, nullptr,  nullptr,  nullptr};
   for (int layer = 0; layer < n.layers; ++layer) {
     from.weight_hh.push_back(floats(rows * n.hidden));
     from.bias_hh.push_back(floats(rows));
@@ -59,11 +89,19 @@ std::vector<double> run_network(Cell cell, Weights weights, Shape n, const std::
   }
   from.decoder = floats((std::size_t)n.symbols * n.hidden);
   from.decoder_bias = floats(n.symbols);
+  const Counts counts(n.order, n.symbols);
+  const NgramTable table = counts.table();
+  if (n.order) {
+    from.ngrams = &table;
+    from.gate = floats((std::size_t)n.order * n.hidden);
+    from.shares = floats((std::size_t)n.order * ngram_buckets * ngram_codes);
+  }
   const Sampler sampler(from, kernels);
 
   const std::size_t units = (std::size_t)n.layers * n.streams * n.hidden;
   Floats h(units), c(units), logits((std::size_t)n.streams * n.symbols);
-  const State carried{h.data(), facts_of(cell).has_c ? c.data() : nullptr};
+  std::vector<std::int32_t> recent((std::size_t)n.streams * n.order);
+  const State carried{h.data(), facts_of(cell).has_c ? c.data() : nullptr, recent.data()};
   std::vector<std::int64_t> ids(places), targets(places), last(n.streams, n.symbols);
   for (std::size_t i = 0; i < places; ++i) ids[i] = i % (n.symbols + 1), targets[i] = i % n.symbols;
   std::vector<double> nats(places), all;
@@ -87,13 +125,16 @@ std::vector<double> run_network(Cell cell, Weights weights, Shape n, const std::
     }
   all.insert(all.end(), h.begin(), h.end());
   all.insert(all.end(), c.begin(), c.end());
+  all.insert(all.end(), recent.begin(), recent.end());
   return all;
 }
 
 }  // namespace
 
 bool exercise_sampling() {
-  const Shape shapes[] = {{1, 1, 1, 1}, {2, 17, 5, 3}, {3, 33, 66, 1}, {1, 100, 140, 11}, {2, 50, 257, 26}};
+  const Shape shapes[] = {{1, 1, 1, 1, 0},      {2, 17, 5, 3, 0},    {3, 33, 66, 1, 0},
+                          {1, 100, 140, 11, 0}, {2, 50, 257, 26, 0}, {1, 1, 1, 1, 1},
+                          {2, 17, 5, 3, 16},    {1, 33, 60, 1, 6},   {1, 20, 300, 11, 3}};
   int runs = 0;
   for (const CellFacts& cell : all_cells)
     for (Weights weights : {Weights::fp32, Weights::bf16, Weights::int8})
