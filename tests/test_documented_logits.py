@@ -146,7 +146,7 @@ def test_the_experts_tell_what_the_text_counts(config: ModelConfig, tmp_path: Pa
     assert told > 100
 
 
-@pytest.mark.parametrize("ngram_order", [0])
+@pytest.mark.parametrize("ngram_order", [0, 3, 8])
 def test_the_logits_are_those_of_the_network(ngram_order: int, tmp_path: Path) -> None:
     model = random_checkpoint(replace(CONFIG, ngram_order=ngram_order))
     checkpoint.write(tmp_path / "model", model)

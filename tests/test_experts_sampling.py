@@ -14,9 +14,10 @@ import pytest
 from charrnn.corpus.contiguous import ContiguousText
 from charrnn.errors import CheckpointError
 from charrnn.experts import layout
-from charrnn.experts.codes import BUCKETS, COUNT_OF_CODE, code_of
+from charrnn.experts.codes import COUNT_OF_CODE, code_of
 from charrnn.experts.counted_text import CountedText
 from charrnn.experts.counting import count
+from charrnn.experts.rule import BUCKETS
 from charrnn.experts.table import shares_of
 from charrnn.files import sealed_file
 from charrnn.inference.make_network import make_network

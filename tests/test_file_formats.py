@@ -22,8 +22,9 @@ from charrnn.corpus.cache import Cache
 from charrnn.corpus.progress import silent
 from charrnn.errors import CheckpointError, NewerFormatError, RunError
 from charrnn.experts import layout
-from charrnn.experts.codes import BUCKETS, CODES, code_of
+from charrnn.experts.codes import CODES, code_of
 from charrnn.experts.layout import from_tensors
+from charrnn.experts.rule import BUCKETS
 from charrnn.experts.table import Table
 from charrnn.files import formats, sealed_file
 from charrnn.files.formats import FORMATS, Format

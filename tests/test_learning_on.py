@@ -49,7 +49,7 @@ def test_the_rate_of_a_run_that_learns_on_is_that_of_a_longer_run() -> None:
 
 
 def test_a_finished_run_learns_on_and_keeps_the_better_model(text_file: Path) -> None:
-    first = charrnn.train(text_file, steps=40, **OPTIONS)
+    first = charrnn.train(text_file, steps=40, ngram_order=0, **OPTIONS)
     events: list[Event] = []
     then = charrnn.resume("animals", steps=60, on_event=events.append)
     started, finished = events[0], events[-1]
@@ -77,7 +77,7 @@ def test_a_finished_run_learns_on_and_keeps_the_better_model(text_file: Path) ->
 def test_a_worse_model_never_replaces_the_one_there_is(
     text_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = charrnn.train(text_file, steps=60, **OPTIONS)
+    first = charrnn.train(text_file, steps=60, ngram_order=0, **OPTIONS)
     estimate = Evaluator.estimate
     scores: list[Score] = []
 

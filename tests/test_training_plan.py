@@ -166,7 +166,7 @@ def test_the_command_says_everything_that_was_decided() -> None:
     assert words[:3] == ["charrnn", "train", "my animals.txt"]
     options = dict(zip(words[3::2], words[4::2], strict=True))
     names = {name.removeprefix("--").replace("-", "_") for name in options}
-    not_asked_for = {"records", "preset", "init_from", "lr_decay"}
+    not_asked_for = {"records", "preset", "init_from", "lr_decay", "private"}
     of_the_text = {option.name for option in declarations(TextConfig)}
     without_meaning = {option.name for option in training_options() if option.option.only_with}
     assert {"lr_decay_after", "alpha", "momentum"} <= without_meaning

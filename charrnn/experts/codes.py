@@ -13,17 +13,12 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from charrnn.experts.rule import KINDS, LEVELS
+
 EXACT = 8
 """The largest count that is its own code."""
 CODES = 128
 """How many codes there are: 0 to 127."""
-LEVELS = 8
-"""Classes of contexts by how often they were seen."""
-KINDS = 4
-"""Classes of contexts by the number of symbols that followed them: 1, 2, 3 or 4, more."""
-BUCKETS = LEVELS * KINDS
-"""How many buckets there are."""
-
 _STEPS = range(1, CODES - EXACT)
 COUNT_OF_CODE: NDArray[np.int64] = np.array(
     [*range(EXACT + 1), *(round(EXACT * 2 ** (step / 4)) for step in _STEPS)]

@@ -148,8 +148,6 @@ def count_with_native(
         first_child=np.empty(inner + 1, np.uint32),
         held_out=held_out,
     )
-    held_out = table.held_out
-    assert held_out is not None
     counter.fill(
         least_of_code=LEAST_OF_CODE,
         symbols=table.symbols,

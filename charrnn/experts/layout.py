@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.experts.codes import BUCKETS, CODES
+from charrnn.experts.codes import CODES
+from charrnn.experts.rule import BUCKETS
 from charrnn.experts.table import MOST_SYMBOLS, Table
 
 Tensors = Mapping[str, NDArray[Any]]

@@ -3,6 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+LEVELS = 8
+"""Classes of contexts by how often they were seen."""
+KINDS = 4
+"""Classes of contexts by the number of symbols that followed them: 1, 2, 3 or 4, more."""
+BUCKETS = LEVELS * KINDS
+"""How many buckets there are: a class of each sort. What a count is worth depends on both."""
 MOST_ORDER = 16
 """Length of the longest contexts that may be counted."""
 LONG = 6

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.experts.codes import BUCKETS, CODES, COUNT_OF_CODE, bucket_of
+from charrnn.experts.codes import CODES, COUNT_OF_CODE, bucket_of
+from charrnn.experts.rule import BUCKETS
 
 if TYPE_CHECKING:  # the compiled module may be missing
     from charrnn.native import _native

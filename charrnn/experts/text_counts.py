@@ -56,7 +56,7 @@ class TextCounts:
             meter.advance(max(0, now - done))
             done = max(done, now)
 
-        table, raised = count(text, rule, advance)
+        table, raised = count(text, rule, report=advance)
         meter.finish()
         if raised == 0:
             self._whole[replace(rule, order=0)] = rule.order

@@ -4,8 +4,7 @@ import math
 from dataclasses import dataclass
 
 from charrnn.errors import UsageError
-from charrnn.experts.codes import BUCKETS
-from charrnn.experts.rule import LONG, MOST_ORDER, Rule
+from charrnn.experts.rule import BUCKETS, LONG, MOST_ORDER, Rule
 from charrnn.model.cells import CELLS, CellName, Shapes
 from charrnn.options import BY_PLAN, Range, check_options, option
 

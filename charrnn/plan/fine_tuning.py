@@ -8,11 +8,14 @@ The recurrent layers between the two are taken over as they are.
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from charrnn.corpus.vocabulary import Vocabulary
 from charrnn.errors import RunError, UsageError
+from charrnn.experts import layout
 from charrnn.files import run_folder
 from charrnn.model import checkpoint
 from charrnn.model.checkpoint import Checkpoint, Weights
@@ -90,15 +93,29 @@ class Start:
         old_ids = old.encode(symbols.encode("latin-1") if old.is_bytes else symbols, "replace")
         known_ids = np.flatnonzero(old_ids != old.unknown_id)
         learned = old_ids[known_ids]
-        weights = dict(self.model.weights)
-        for name, tensor in fresh.items():
-            if name in ("embedding.weight", "decoder.weight", "decoder.bias"):
-                weights[name] = tensor.copy()  # (V, ...)
+        weights = {name: self._learned(name, tensor) for name, tensor in fresh.items()}
+        for name in ("embedding.weight", "decoder.weight", "decoder.bias"):
+            if name in fresh:
+                weights[name] = fresh[name].copy()  # (V, ...)
                 weights[name][known_ids] = self.model.weights[name][learned]
-            elif name == "rnn.weight_ih_l0" and self.model.config.embedding_size == 0:
-                weights[name] = tensor.copy()  # (G*H, V)
-                weights[name][:, known_ids] = self.model.weights[name][:, learned]
+        if self.model.config.embedding_size == 0:
+            name = "rnn.weight_ih_l0"
+            weights[name] = fresh[name].copy()  # (G*H, V)
+            weights[name][:, known_ids] = self.model.weights[name][:, learned]
         return weights
+
+    def _learned(self, name: str, fresh: NDArray[Any]) -> NDArray[Any]:
+        """The model's tensor called `name`; `fresh`, that of a new model, where it has none.
+
+        Counts of n-grams are those of the new text alone. What was learned of them is taken over if
+        both count contexts of the same lengths.
+        """
+        if name in layout.NAMES:
+            return fresh
+        if name.startswith("experts."):
+            learned = self.model.weights.get(name, fresh)
+            return learned if learned.shape == fresh.shape else fresh
+        return self.model.weights[name]
 
     def report(self, vocabulary: Vocabulary) -> str:
         """One line that says which symbols of `vocabulary` the model knows and which are new."""
