@@ -32,13 +32,13 @@ MAX_DROPOUT_PER_PARAMETER = 0.2
 DROPOUT_BEYOND_WEIGHT_DROP = 0.1
 """How much larger the dropout of units is than the weight-drop of recurrent weights."""
 
-LONGEST_CONTEXTS, LONG_CONTEXTS = 10, 6
+LONGEST_CONTEXTS, LONG_CONTEXTS = 8, 6
 """Lengths of the longest contexts whose continuations are counted: in a run of few epochs, and in
 one of many, whose net learns by itself what they tell. Shorter ones also give away less of the
 text."""
-EPOCHS_OF_LONGEST = 3.0
+EPOCHS_OF_LONGEST = 8.0
 """Epochs up to which the longest contexts are counted."""
-EXPERT_DROPOUT_PER_DOUBLING, MAX_EXPERT_DROPOUT = 0.2, 0.6
+EXPERT_DROPOUT_PER_DOUBLING, MAX_EXPERT_DROPOUT = 0.15, 0.6
 """What each doubling of the epochs beyond the first adds to the dropout of n-gram experts, and the
 largest one that is chosen."""
 
