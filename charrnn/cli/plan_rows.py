@@ -24,6 +24,8 @@ def opening_rows(plan: Plan, folder: Path, elapsed_s: float) -> list[Row]:
     model, step, corpus = plan.model, plan.step, plan.corpus
     size = counted(corpus.num_symbols, _symbol(plan))
     layers = f"{counted(model.num_layers, 'layer')} of {counted(model.hidden_size, 'unit')}"
+    if model.ngram_order:
+        layers += f" and {model.ngram_order + 1}-grams"
     threads = counted(step.threads, "thread")
     return [
         ("text", f"{corpus.name}: {size}, {model.vocab_size} distinct"),
