@@ -28,7 +28,7 @@ class Rule:
     private: bool = False
     """Whether continuations of all contexts, also the short ones, must have been seen twice."""
     most_bytes: int = 16_000_000
-    """Bytes that the table may take in the model file; single symbols are kept whatever they take."""
+    """Bytes that the table may take in the model file; single symbols are kept in any case."""
 
     def least_contexts(self, raised: int) -> list[int]:
         """For each length from 0 to `order`: how often a context must have been seen.

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from charrnn.engines.interface import Decoder, Engine, Experts, LayerWeights, State, decode
 from charrnn.experts import layout
-from charrnn.experts.codes import COUNT_OF_CODE
 from charrnn.experts.table import NONE, Table, shares_of
 from charrnn.model.cells import CELLS
 from charrnn.model.config import ModelConfig
+from charrnn.training.expert_shares import LEAST_LOG_OFFSET, MOST_LOG_OFFSET, expert_shares
 
 DECODER_WIDTH = 4.0
 """How many times as wide as a layer's weights the decoder's are drawn."""
@@ -30,9 +30,6 @@ EXPERTS_BEGIN_AT = {
     "experts.gate": 0.0,
 }
 """The initial value of every parameter of the experts, by its name."""
-LEAST_LOG_OFFSET, MOST_LOG_OFFSET = -9.0, 3.0
-"""Between these the logarithm of what a count is divided by is kept: else, in a long run, it ran
-away, and the loss became infinite."""
 
 
 class CharRNN(nn.Module):
@@ -61,6 +58,7 @@ class CharRNN(nn.Module):
         assert (table is not None) == (config.ngram_order > 0)
         self.config = config
         self.table = table
+        self._codes = 0 if table is None else int(table.codes.max()) + 1  # that occur
         self.embedding = nn.Module()
         self.rnn = nn.Module()
         self.decoder = nn.Module()
@@ -229,15 +227,9 @@ class CharRNN(nn.Module):
         return experts, (*after, torch.from_numpy(recent).to(ids.device))
 
     def shares(self) -> Tensor:
-        """What each count adds to a symbol's logit, (K, BUCKETS, CODES).
-
-        For each length and bucket it is w ln(1 + c / e), with the count c, the weight w and the
-        offset e, which is kept within bounds.
-        """
+        """What each count adds to a symbol's logit, (K, BUCKETS, CODES)."""
         weight, log_offset = (self.experts.get_parameter(n) for n in ("weight", "log_offset"))
-        offset = log_offset.clamp(LEAST_LOG_OFFSET, MOST_LOG_OFFSET).exp()  # (K, BUCKETS)
-        counts = torch.from_numpy(COUNT_OF_CODE).to(weight)  # (CODES,)
-        return weight[..., None] * torch.log1p(counts / offset[..., None])
+        return expert_shares(weight, log_offset, self._codes)
 
     def _decoder_weights(self) -> Decoder:
         """The decoder's parameters."""
