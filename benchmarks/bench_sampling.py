@@ -5,17 +5,21 @@
 All take turns in one process; medians; read the ratios. Weights are random: their values change no
 time. torch has its best of one thread and all. *Read* is the share of what C's memchr reads in the
 same run, on one thread, from an array as large as the weights: it may be above 1 with two threads.
+Then: what a character costs with n-gram experts.
 Afterwards, in processes of their own: the time to the first character, next to `import torch`; a
 long prime; and how much memory grows while many characters are written.
 """
 
+import math
 import string
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,12 +30,20 @@ from benchmarks.command_line import make_parser, print_machine, print_table
 from benchmarks.fresh_process import resident_mib
 from benchmarks.shape import EMBEDDING, VOCABULARY
 from charrnn.cli.process import prepare_for_training
+from charrnn.corpus.contiguous import ContiguousText
 from charrnn.corpus.vocabulary import Vocabulary
 from charrnn.cpus import usable_cpus
+from charrnn.experts import layout
+from charrnn.experts.codes import BUCKETS
+from charrnn.experts.counted_text import CountedText
+from charrnn.experts.counting import count
+from charrnn.experts.rule import Rule
+from charrnn.experts.table import shares_of
 from charrnn.inference.native_network import NativeNetwork
 from charrnn.inference.parallel_reading import read_carried
 from charrnn.inference.threads import BYTES_OF_WEIGHT
 from charrnn.model import checkpoint
+from charrnn.model.cells import CellName
 from charrnn.model.checkpoint import Checkpoint, CorpusRecord, Losses
 from charrnn.model.config import ModelConfig
 from charrnn.model.precision import SAMPLING_PRECISIONS, SamplingPrecision
@@ -57,23 +69,26 @@ LIMITS: dict[str, dict[str, Any]] = {
 """What a text is bound by; the long expression is a dialogue."""
 LIMITED_LENGTH = 2000
 """Characters of a text that is bound."""
+ORDERS = (6, 10)
+"""Lengths of the longest contexts of n-gram experts."""
 
 
 @dataclass(frozen=True)
 class Net:
-    """Sizes of an LSTM's stack."""
+    """A recurrent stack."""
 
     num_layers: int
     hidden_size: int
+    cell: CellName = "lstm"
 
     def __str__(self) -> str:
-        return f"lstm {self.num_layers}x{self.hidden_size}"
+        return f"{self.cell} {self.num_layers}x{self.hidden_size}"
 
     def model(self) -> Checkpoint:
-        """The LSTM, untrained, with a record that says that int8 is good enough for it."""
+        """The stack, untrained, with a record that says that int8 is good enough for it."""
         config = ModelConfig(
             vocab_size=VOCABULARY,
-            cell="lstm",
+            cell=self.cell,
             num_layers=self.num_layers,
             hidden_size=self.hidden_size,
             embedding_size=EMBEDDING,
@@ -110,13 +125,19 @@ class Size:
     """Characters that are written while memory is watched."""
     watched: Net
     """The model that reads the prime and writes those characters."""
+    joined: Net
+    """The model that n-gram experts are added to."""
+    counted: int
+    """Characters of the text whose n-grams are counted."""
 
 
-SMALL, LARGE = Net(2, 128), Net(1, 512)
+SMALL, LARGE, JOINED = Net(2, 128), Net(1, 512), Net(1, 128, "gru")
 SIZES = {
-    "toy": Size((Net(2, 8),), 0.0, 1, Net(2, 8), 5_000, 300_000, Net(2, 8)),
-    "short": Size((SMALL,), 2.0, 3, LARGE, 1 << 18, 2_000_000, SMALL),
-    "full": Size((SMALL, LARGE, Net(3, 512)), 6.0, 7, LARGE, 1 << 20, 10_000_000, SMALL),
+    "toy": Size((Net(2, 8),), 0.0, 1, Net(2, 8), 5_000, 300_000, Net(2, 8), Net(1, 8, "gru"), 3000),
+    "short": Size((SMALL,), 2.0, 3, LARGE, 1 << 18, 2_000_000, SMALL, JOINED, 1 << 20),
+    "full": Size(
+        (SMALL, LARGE, Net(3, 512)), 6.0, 7, LARGE, 1 << 20, 10_000_000, SMALL, JOINED, 1 << 20
+    ),
 }
 
 
@@ -211,6 +232,55 @@ def print_limits(net: Net, seconds: float) -> None:
     )
 
 
+def counted_text(length: int) -> CountedText:
+    """The first characters of Python's own library, the most frequent VOCABULARY of them."""
+    text = ""
+    for path in sorted(Path(sysconfig.get_path("stdlib")).glob("*.py")):
+        if len(text) < 1.1 * length:
+            text += path.read_text(encoding="utf-8")
+    known = {c: i for i, (c, _) in enumerate(Counter(text).most_common(VOCABULARY))}
+    ids = np.array([known[character] for character in text if character in known][:length])
+    return CountedText.of(ContiguousText(ids), VOCABULARY)
+
+
+def with_experts(net: Checkpoint, text: CountedText, order: int) -> Checkpoint:
+    """The model with experts for contexts of up to `order` characters, and their first weights."""
+    table, _ = count(text, Rule(order))
+    weight = np.full((order, BUCKETS), 0.15, np.float32)
+    offset = np.full((order, BUCKETS), math.log(0.02), np.float32)
+    gate = np.zeros((order, net.config.hidden_size), np.float32)
+    tensors = {"experts.gate": gate, **layout.to_tensors(table, shares_of(weight, offset))}
+    config = replace(net.config, ngram_order=order)
+    return replace(net, config=config, weights=net.weights | tensors)
+
+
+def print_experts(net: Net, size: Size) -> None:
+    """Print what a character costs with n-gram experts, as a multiple of one of the net alone."""
+    model = net.model()
+    # A random net shall leave it to the experts what is written, or no context would be known.
+    for name in ("decoder.weight", "decoder.bias"):
+        model.weights[name] /= 10
+    text = counted_text(size.counted)
+    models = {0: model} | {order: with_experts(model, text, order) for order in ORDERS}
+    calls: dict[tuple[SamplingPrecision, int], Callable[[], object]] = {}
+    for precision in SAMPLING_PRECISIONS:
+        for order, made in models.items():
+            network = NativeNetwork(made.config, made.weights, precision, 1)
+            place = Place.after(network, np.zeros(1, np.int64))
+            writer = make_writer(network, place, SamplingConfig(0))
+            calls[precision, order] = partial(writer.write, LIMITED_LENGTH)
+    found = median_seconds(calls, size.seconds, rounds=15)
+    print_table(
+        f"{net}, 1 thread: a character with n-gram experts",
+        {"": "20", "x one without": "13.2f"},
+        (
+            (f"{precision}, order {order}", found[precision, order] / found[precision, 0])
+            for precision in SAMPLING_PRECISIONS
+            for order in ORDERS
+        ),
+    )
+
+
 def first_character_s(model: Path) -> float:
     """Seconds from starting `charrnn sample` to its first character on a pipe."""
     command = [sys.executable, "-m", "charrnn", "sample", str(model), "-q"]
@@ -286,7 +356,7 @@ def print_prime(net: Net, characters: int) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print two tables for each net, and what processes of their own show."""
+    """Print two tables for each net, one of experts, and what processes of their own show."""
     parser = make_parser(__doc__)
     parser.add_argument("--only", default="", help="nets whose name contains this")
     parser.add_argument("--limits", action="store_true", help="only the cost of --stop, --match")
@@ -300,6 +370,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 print_speeds(net, size.seconds)
             print_limits(net, size.seconds)
     if not options.limits:
+        print_experts(size.joined, size)
         with tempfile.TemporaryDirectory() as folder:
             print_start(size.started, size.starts, Path(folder))
             print_writing(size.watched, size.characters, Path(folder))

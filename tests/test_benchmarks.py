@@ -68,12 +68,14 @@ def test_a_training_beside_another_is_timed_for_every_engine() -> None:
 
 
 def test_sampling_is_timed_with_limits_from_the_start_and_for_long() -> None:
-    (title, speeds), (_, limits), (_, cold), (_, long), (_, prime) = tables("bench_sampling")
+    (title, speeds), (_, limits), (_, experts), *others = tables("bench_sampling")
+    (_, cold), (_, long), (_, prime) = others
     assert title == "lstm 2x8, one stream: precision and threads"
     assert speeds[0][2:] == ["1.0", "-", "-"]
     assert {name.split()[0] for name in names(speeds[1:])} == set(SAMPLING_PRECISIONS)
     assert all(rate > 0 for rate, *_ in map(numbers, speeds[1:]))
     assert names(limits) == ["--stop", "--match", "--match .*"]
+    assert names(experts) == [f"{p}, order {k}" for p in SAMPLING_PRECISIONS for k in (6, 10)]
     assert names(cold) == ["first character", "import torch"]
     assert names(long) == ["into a pipe"]
     assert names(prime) == list(SAMPLING_PRECISIONS)

@@ -28,6 +28,10 @@ template <class A> using Maybe = std::optional<A>;
 inline void require(bool good, const std::string& what) {
   if (!good) throw std::invalid_argument(what);
 }
+// A literal is not copied unless it is needed, so that this may be asked of every number of a large array.
+inline void require(bool good, const char* what) {
+  if (!good) throw std::invalid_argument(what);
+}
 
 inline void check_threads(int threads) { require(threads >= 1, "threads must be at least 1"); }
 

@@ -30,8 +30,8 @@ std::vector<const float*> checked_all(const char* name, const std::vector<Input>
 
 void check_ids(const char* name, const std::int64_t* ids, long count, long most) {
   for (long i = 0; i < count; ++i)
-    require(ids[i] >= 0 && ids[i] <= most,
-            std::string(name) + " holds " + std::to_string(ids[i]) + ", which is no symbol");
+    if (ids[i] < 0 || ids[i] > most)
+      throw std::invalid_argument(std::string(name) + " holds " + std::to_string(ids[i]) + ", which is no symbol");
 }
 
 typedef Maybe<Array<std::int32_t>> Recent;

@@ -1,16 +1,21 @@
 #include "sampling/experts.h"
 
 #include <algorithm>
+#include <array>
 
 namespace charrnn {
 namespace {
 
-// ceil(log2(N + 1)), at most 7, of a count N with this code: codes are exact up to 8, then there are four to an octave.
-// charrnn/experts/codes.py says the same.
-int level_of(int code) {
-  const int level = code < 8 ? (code >= 1) + (code >= 2) + (code >= 4) : 4 + (code - 8) / 4;
-  return std::min(ngram_levels - 1, level);
-}
+// By code: ceil(log2(N + 1)), at most 7, of a count N that has it. Codes are exact up to 8, then there are four to an
+// octave; charrnn/experts/codes.py says the same.
+constexpr std::array<int, ngram_codes> levels = [] {
+  std::array<int, ngram_codes> all{};
+  for (int code = 0; code < ngram_codes; ++code) {
+    const int level = code < 8 ? (code >= 1) + (code >= 2) + (code >= 4) : 4 + (code - 8) / 4;
+    all[code] = std::min(ngram_levels - 1, level);
+  }
+  return all;
+}();
 
 // The child of a node for a symbol, or no_node.
 std::int32_t child(const ExpertNode* nodes, std::int32_t node, std::int64_t symbol) {
@@ -50,18 +55,18 @@ void Experts::advance(std::int32_t* contexts, std::int64_t symbol) const {
 void pack_experts(const NgramTable& table, const float* shares, Experts& experts) {
   experts.order = table.order;
   experts.symbols = table.symbols;
-  ExpertNode* nodes = make_zeros<ExpertNode>(experts.nodes, table.nodes + 1);
-  for (std::int64_t node = 0; node <= table.nodes; ++node)
-    nodes[node].first_child = node < table.inner ? table.first_child[node] : (std::uint32_t)table.nodes;
-  for (std::int64_t node = 0; node < table.inner; ++node) {
-    const std::uint32_t first = table.first_child[node], last = table.first_child[node + 1];
+  experts.nodes = Buffer((table.nodes + 1) * sizeof(ExpertNode));
+  ExpertNode* nodes = experts.nodes.as<ExpertNode>();
+  const std::uint32_t end = (std::uint32_t)table.nodes;
+  for (std::int64_t i = 0; i < table.inner; ++i) nodes[i] = {table.first_child[i], table.symbol[i], table.code[i]};
+  for (std::int64_t i = table.inner; i < table.nodes; ++i) nodes[i] = {end, table.symbol[i], table.code[i]};
+  nodes[end] = {end, 0, 0};
+  for (std::int64_t i = 0; i < table.inner; ++i) {
+    ExpertNode *const first = nodes + nodes[i].first_child, *const last = nodes + nodes[i + 1].first_child;
     int seen = 0;  // symbols that followed this context
-    for (std::uint32_t i = first; i < last; ++i) seen += table.code[i] > 0;
-    const int bucket = level_of(table.code[node]) * ngram_kinds + (seen > 1) + (seen > 2) + (seen > 4);
-    for (std::uint32_t i = first; i < last; ++i) {
-      nodes[i].symbol = table.symbol[i];
-      nodes[i].slot = (std::uint16_t)(bucket * ngram_codes + table.code[i]);
-    }
+    for (const ExpertNode* child = first; child < last; ++child) seen += child->slot > 0;
+    const int bucket = levels[table.code[i]] * ngram_kinds + (seen > 1) + (seen > 2) + (seen > 4);
+    for (ExpertNode* child = first; child < last; ++child) child->slot += bucket * ngram_codes;
   }
   const long slots = (long)table.order * ngram_buckets * ngram_codes;
   float* to = make_zeros<float>(experts.shares, slots);
