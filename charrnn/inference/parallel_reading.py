@@ -71,7 +71,7 @@ def read_until_settled(
 ) -> State | None:
     """Read `length` steps of all streams again and again, until their states no longer change.
 
-    `state`, each part (L, B, H), is the zero state of B streams. Returns the state at the end of
+    `state` is the zero state of B streams. Returns the state at the end of
     the last stream, each part (L, 1, H); or None if it still changed in the last of
     `most_readings`.
     """
@@ -113,7 +113,7 @@ def _is_remembered(chunk: int) -> bool:
 
 
 def _is_same(state: State, before: State) -> bool:
-    """Whether `state` differs from `before`, each part (L, B, H), by no more than TOLERANCE.
+    """Whether `state` differs from `before` by no more than TOLERANCE.
 
     Whole numbers, the symbols that n-gram experts remember, may not differ at all.
     """

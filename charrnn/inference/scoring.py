@@ -68,7 +68,7 @@ class Scorer(Protocol):
     config: ModelConfig
 
     def initial_state(self, batch_size: int) -> State:
-        """The state of streams that have read nothing: zeros, each part (L, B, H)."""
+        """The state of streams that have read nothing: zeros (see State)."""
 
     def score(
         self, inputs: NDArray[Any], targets: NDArray[Any], state: State
