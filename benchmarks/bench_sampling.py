@@ -34,10 +34,9 @@ from charrnn.corpus.contiguous import ContiguousText
 from charrnn.corpus.vocabulary import Vocabulary
 from charrnn.cpus import usable_cpus
 from charrnn.experts import layout
-from charrnn.experts.codes import BUCKETS
 from charrnn.experts.counted_text import CountedText
 from charrnn.experts.counting import count
-from charrnn.experts.rule import Rule
+from charrnn.experts.rule import BUCKETS, Rule
 from charrnn.experts.table import shares_of
 from charrnn.inference.native_network import NativeNetwork
 from charrnn.inference.parallel_reading import read_carried
