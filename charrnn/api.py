@@ -13,6 +13,7 @@ from charrnn.comparison.result import CellResult, ComparisonResult
 from charrnn.comparison.shared_defaults import BUDGET_PER_CELL_S, SharedDefaults
 from charrnn.corpus.encoded import MIN_SPLIT, EncodedCorpus, SplitName
 from charrnn.corpus.progress import Note, Report, silent
+from charrnn.corpus.split import Split
 from charrnn.corpus.split_config import SplitConfig
 from charrnn.cpus import affordable_threads
 from charrnn.errors import CorpusError, RunError, UsageError
@@ -21,6 +22,7 @@ from charrnn.files import run_folder
 from charrnn.files.run_folder import RunFolder
 from charrnn.files.typed_json import make_record
 from charrnn.inference import scoring
+from charrnn.inference.held_out import HeldOutNetwork
 from charrnn.inference.scoring import Evaluation
 from charrnn.model.cells import CELLS
 from charrnn.options import check_choice, check_type, whole_number, with_keywords
@@ -207,8 +209,9 @@ def evaluate(
     """Judge `model` on a split of the text that it learned from: state carried, and in windows.
 
     The text is looked for where the run's plan says, unless `corpus` says where it is now; `report`
-    hears how far reading it has come. Raises CorpusError if it is not that text any more,
-    UsageError if the split is empty.
+    hears how far reading it has come. On the split `train`, whose n-grams the model may have
+    counted, each symbol is judged without the counts of its own ninth of the text. Raises
+    CorpusError if it is not that text any more, UsageError if the split is empty.
     """
     check_type("model", model, Model, "a Model, such as charrnn.load returns")
     check_choice("split", split, get_args(SplitName))
@@ -235,6 +238,8 @@ def evaluate(
     part = encoded.checked_split(split)
     if len(part) < MIN_SPLIT:
         raise UsageError(f"`split` {split}: this model was trained without one (`test_frac` 0)")
+    if split == "train" and model.config.ngram_order:
+        return scoring.evaluate(_held_out(model, part, report), part)
     return scoring.evaluate(model.network("fp32"), part)
 
 
@@ -299,6 +304,23 @@ def _text_of_run(
         plan = replace(plan, corpus=moved)
         plan.write(folder.plan)
     return encoded, plan
+
+
+def _held_out(model: Model, train: Split, report: Report) -> HeldOutNetwork:
+    """The network that judges a model with n-gram experts on the text that it learned from.
+
+    Raises CorpusError if `train` was not what the model has counted.
+    """
+    config = model.config
+    table = TextCounts(train, report).table(config.vocab_size, config.ngram_rule)
+    assert table is not None
+    try:
+        return HeldOutNetwork(config, model.checkpoint.weights, table)
+    except ValueError as error:
+        raise CorpusError(
+            f"the n-grams that {str(model.path)!r} has counted are not those of its training text: "
+            "it cannot be judged there; judge it on the validation split"
+        ) from error
 
 
 def _other_text(encoded: EncodedCorpus, num_symbols: int, corpus: Corpus | None) -> str:

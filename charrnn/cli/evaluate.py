@@ -30,7 +30,9 @@ def evaluate(
     """Judge a model on a split of the text it learned from.
 
     Twice: with its state carried from start to end, and in windows of 256 characters that each
-    begin with an empty state, as models with a fixed context are evaluated.
+    begin with an empty state, as models with a fixed context are evaluated. Where the n-grams of
+    the split were counted, as in training, a character is judged without the counts of its own
+    ninth of it.
     """
     from charrnn import api
     from charrnn.cli.reading import reading_report
@@ -50,9 +52,12 @@ def evaluate(
             "nats_per_char": carried.nats_per_char,
             "windows_bits_per_char": windows.bits_per_char,
             "windows_nats_per_char": windows.nats_per_char,
+            "held_out_counts": evaluation.held_out,
         }
         print(json.dumps(result))
         return
     print(f"{loaded.name}: {split}, {counted(carried.characters, 'character')}")
     for score, how in ((carried, "state carried"), (windows, f"windows of {WINDOW}, empty state")):
         print(f"  {score.bits_per_char:.4f} bits/char ({score.nats_per_char:.4f} nats), {how}")
+    if evaluation.held_out:
+        print("  the counts of the ninth of the text that a character stands in are held out")

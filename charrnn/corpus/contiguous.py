@@ -66,15 +66,15 @@ class ContiguousText:
         whole = num_targets // seq_len
         for number in range(0, whole, batch_size):
             starts = np.arange(number, min(number + batch_size, whole)) * seq_len  # (B,)
-            yield self._fresh_window(starts + np.arange(seq_len)[:, None])
+            yield self.window(starts + np.arange(seq_len)[:, None])
         if whole * seq_len < num_targets:
-            yield self._fresh_window(np.arange(whole * seq_len, num_targets)[:, None])
+            yield self.window(np.arange(whole * seq_len, num_targets)[:, None])
 
-    def _fresh_window(self, places: NDArray[np.int64]) -> Window:
-        """The window (T, B) that reads the ids at `places` (T, B)."""
+    def window(self, places: NDArray[np.int64]) -> Window:
+        """The fresh window (T, B) that reads the ids at `places` (T, B)."""
         inputs = self.ids[places].astype(np.int64)
         targets = self.ids[places + 1].astype(np.int64)
-        return Window(inputs, targets, fresh=True)
+        return Window(inputs, targets, fresh=True, folds=fold_of(places + 1, len(self.ids)))
 
     def sampled_windows(
         self, num_symbols: int, warm_up: int, seq_len: int, batch_size: int

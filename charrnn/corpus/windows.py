@@ -35,7 +35,8 @@ class Window:
     """Whether the streams begin with this window, from the zero state. Where it is False, they go
     on from the state after the window before."""
     folds: NDArray[np.uint8] | None = None  # (T, B)
-    """The fold of each target's place in the training text; None where nothing is trained."""
+    """The fold of each target's place, if the text is the one that is counted; None where only a
+    sample of a text is read."""
 
     @cached_property
     def characters(self) -> int:

@@ -11,10 +11,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from charrnn.corpus.contiguous import cut_into_streams
+from charrnn.corpus.contiguous import ContiguousText
 from charrnn.corpus.split import Split
 from charrnn.corpus.vocabulary import Ids
 from charrnn.corpus.windows import Window
+from charrnn.inference.held_out import HeldOutNetwork
 from charrnn.inference.network import State
 from charrnn.inference.parallel_reading import CHUNK, STREAMS, read_until_settled, stream_length
 from charrnn.model.config import ModelConfig
@@ -60,6 +61,9 @@ class Evaluation:
     windows: Score
     """The cost in windows of WINDOW characters, each read from the zero state, which is what a
     model with a fixed context can be compared with."""
+    held_out: bool = False
+    """Whether the text is one whose n-grams the model has counted, and each symbol was judged
+    without the counts of its own fold."""
 
 
 class Scorer(Protocol):
@@ -76,16 +80,18 @@ class Scorer(Protocol):
         """Read inputs (T, B); return the nats (T, B) of targets (T, B) and the state after them."""
 
 
-def evaluate(scorer: Scorer, split: Split) -> Evaluation:
+def evaluate(scorer: Scorer | HeldOutNetwork, split: Split) -> Evaluation:
     """The exact cost of `split`, with the state carried and in windows.
 
-    Where the state may not be reset, as in records, the first cost stands for both.
+    Where the state may not be reset, as in records, the first cost stands for both. A
+    HeldOutNetwork is judged on the whole of its training text.
     """
     carried = score_carried(scorer, split)
-    return Evaluation(carried, score_windows(scorer, split) if split.may_reset else carried)
+    windows = score_windows(scorer, split) if split.may_reset else carried
+    return Evaluation(carried, windows, held_out=isinstance(scorer, HeldOutNetwork))
 
 
-def score_carried(scorer: Scorer, split: Split, streams: int = STREAMS) -> Score:
+def score_carried(scorer: Scorer | HeldOutNetwork, split: Split, streams: int = STREAMS) -> Score:
     """The exact cost of `split`, with the state carried from the start of each text to its end.
 
     At most `streams` streams are read side by side; where the split is parallel streams, all are.
@@ -97,7 +103,11 @@ def score_carried(scorer: Scorer, split: Split, streams: int = STREAMS) -> Score
 
 
 def score_windows(
-    scorer: Scorer, split: Split, *, window: int = WINDOW, streams: int = STREAMS
+    scorer: Scorer | HeldOutNetwork,
+    split: Split,
+    *,
+    window: int = WINDOW,
+    streams: int = STREAMS,
 ) -> Score:
     """The exact cost of `split` in windows of `window` symbols, each read from the zero state.
 
@@ -126,47 +136,58 @@ def score_sampled(
     return _score_in_turn(scorer, windows)
 
 
-def _score_in_turn(scorer: Scorer, windows: Iterable[Window]) -> Score:
+def _score_in_turn(scorer: Scorer | HeldOutNetwork, windows: Iterable[Window]) -> Score:
     """The cost of `windows`, one after another, with the state carried into all but fresh ones."""
     nats, characters = 0.0, 0
     state: State = ()
     for window in windows:
         if window.fresh:
             state = scorer.initial_state(window.inputs.shape[1])
-        counted = window.targets >= 0  # (T, B)
-        targets = np.where(counted, window.targets, 0)
-        nats_of_symbols, state = scorer.score(window.inputs, targets, state)  # (T, B)
-        nats += float(nats_of_symbols[counted].sum())
+        nats_of_window, state = _score_window(scorer, window, state)
+        nats += nats_of_window
         characters += window.characters
     return Score(nats, characters)
 
 
+def _score_window(
+    scorer: Scorer | HeldOutNetwork, window: Window, state: State
+) -> tuple[float, State]:
+    """(the nats of all targets of `window` that count, the state after it)."""
+    counted = window.targets >= 0  # (T, B)
+    read = window.inputs, np.where(counted, window.targets, 0), state
+    if isinstance(scorer, HeldOutNetwork):
+        assert window.folds is not None
+        nats, state = scorer.score(*read, window.folds)  # (T, B)
+    else:
+        nats, state = scorer.score(*read)  # (T, B)
+    return float(nats[counted].sum()), state
+
+
 def _score_one_text(
-    scorer: Scorer, ids: Ids, streams: int, most_readings: int | None = None
+    scorer: Scorer | HeldOutNetwork, ids: Ids, streams: int, most_readings: int | None = None
 ) -> Score:
     """The cost of the contiguous text ids (N,), N >= 2, read in parallel.
 
     What is left over behind the streams is read after the last of them. The cost is exact unless
     the states have not settled after `most_readings`.
     """
-    num_targets = len(ids) - 1
+    text, num_targets = ContiguousText(ids), len(ids) - 1
     streams = max(1, min(streams, num_targets // CHUNK))
     length = stream_length(scorer.config, num_targets, streams)
-    inputs = cut_into_streams(ids, streams, length).T  # (S, B)
-    targets = cut_into_streams(ids[1:], streams, length).T  # (S, B)
+    starts = np.arange(streams) * length  # (B,)
     nats = [0.0] * math.ceil(length / CHUNK)  # by chunk, as it was read last
 
     last: State = scorer.initial_state(streams)  # behind the chunk that was read last
 
     def advance(steps: slice, state: State) -> State:
         nonlocal last
-        nats_of_symbols, last = scorer.score(inputs[steps], targets[steps], state)  # (T, B)
-        nats[steps.start // CHUNK] = float(nats_of_symbols.sum())
+        places = starts + np.arange(steps.start, min(steps.stop, length))[:, None]  # (T, B)
+        nats[steps.start // CHUNK], last = _score_window(scorer, text.window(places), state)
         return last
 
     end = read_until_settled(advance, length, last, most_readings)
     if end is None:  # an unsettled reading goes on to the end of all streams
         end = tuple(part[:, -1:] for part in last)
-    left_over = ids[streams * length :, None]  # (at least 1, 1)
-    nats_left_over, _ = scorer.score(left_over[:-1], left_over[1:], end)
-    return Score(sum(nats) + float(nats_left_over.sum()), num_targets)
+    left_over = np.arange(streams * length, num_targets)[:, None]  # (T, 1), where T may be 0
+    nats_left_over, _ = _score_window(scorer, text.window(left_over), end)
+    return Score(sum(nats) + nats_left_over, num_targets)
