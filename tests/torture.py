@@ -2,9 +2,10 @@
 
     python tests/torture.py --kills 200
 
-Every cell on every engine. A run that is lost, or whose end differs in one bit from the unbroken
-run's (weights, optimizer, metrics), is a failure. Trainings are forks of this process, so that a
-kill costs no new start of Python; it itself never computes anything, so it has no threads to lose.
+Every cell on every engine, with n-gram experts; the text is one whole, records or streams in turn.
+A run that is lost, or whose end differs in one bit from the unbroken run's (weights, optimizer,
+metrics), is a failure. Trainings are forks of this process, so that a kill costs no new start of
+Python; it itself never computes anything, so it has no threads to lose.
 """
 
 import argparse
@@ -35,6 +36,8 @@ KINDS = [
     for cell in cells
     for precision in (PRECISIONS if engine != "reference" else ("fp32",))
 ]
+TEXTS: list[dict[str, Any]] = [{}, {"records": "line"}, {"split": "streams"}]
+"""How the text is read: as one whole, as records, as parallel streams."""
 SIZES: dict[str, Any] = {
     "num_layers": 2,
     "hidden_size": 19,
@@ -43,6 +46,8 @@ SIZES: dict[str, Any] = {
     "seq_len": 16,
     "dropout": 0.2,
     "weight_drop": 0.1,
+    "ngram_order": 4,
+    "ngram_dropout": 0.3,
     "steps": 40,
     "eval_every": 7,
     "eval_chars": 64,
@@ -97,10 +102,15 @@ def outcome(name: str) -> tuple[dict[str, bytes], list[dict[str, Any]]]:
     return tensors, metrics
 
 
-def torture(kind: tuple[str, str, str], kills: int, chance: random.Random) -> int:
-    """Kill runs of one kind `kills` times; return how many were lost or are not the same."""
+def torture(
+    kind: tuple[str, str, str], text: dict[str, Any], kills: int, chance: random.Random
+) -> int:
+    """Kill runs of one kind `kills` times; return how many were lost or are not the same.
+
+    `text` are the options that say how the text is read.
+    """
     cell, engine, precision = kind
-    options = {**SIZES, "cell": cell, "engine": engine, "precision": precision}
+    options = {**SIZES, **text, "cell": cell, "engine": engine, "precision": precision}
     if not CELLS[cell].recurrent_shapes(1):
         del options["weight_drop"]  # which such a cell refuses: it has no recurrent weights
     unbroken = "-".join(kind)
@@ -109,6 +119,7 @@ def torture(kind: tuple[str, str, str], kills: int, chance: random.Random) -> in
         raise SystemExit(f"{unbroken}: the unbroken run failed")
     whole_s = time.monotonic() - began
     expected = outcome(unbroken)
+    assert {"model/experts.codes", "training/model.experts.gate"} <= expected[0].keys()
     done = runs = bad = 0
     while done < kills and bad < MOST_BAD:
         runs += 1
@@ -145,7 +156,11 @@ def main() -> None:
         os.chdir(folder)
         os.environ["XDG_CACHE_HOME"] = folder
         Path("text.txt").write_text(TEXT, encoding="utf-8")
-        bad = sum(torture(kind, -(-arguments.kills // len(kinds)), chance) for kind in kinds)
+        kills = -(-arguments.kills // len(kinds))
+        bad = sum(
+            torture(kind, TEXTS[number % len(TEXTS)], kills, chance)
+            for number, kind in enumerate(kinds)
+        )
         os.chdir("/")
     raise SystemExit(1 if bad else 0)
 
