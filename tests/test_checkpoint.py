@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from charrnn.corpus.vocabulary import Vocabulary
 from charrnn.errors import CheckpointError
 from charrnn.experts.layout import CHILDREN, CODES_NAME, NAMES, SHARES, SYMBOLS
 from charrnn.files import sealed_file
@@ -177,11 +176,14 @@ def test_a_header_that_does_not_fit_the_experts_is_refused(
 
 def test_experts_of_more_symbols_than_can_be_counted_are_refused(tmp_path: Path) -> None:
     model = random_checkpoint(ModelConfig(2, hidden_size=1, embedding_size=0, ngram_order=1))
-    many = Vocabulary("".join(map(chr, range(0x10000, 0x20000))))
-    config = replace(model.config, vocab_size=len(many))
-    checkpoint.write(tmp_path / "model", replace(model, config=config, vocabulary=many))
-    with pytest.raises(CheckpointError, match="n-grams of 65,536 symbols; 65,535 are the most"):
-        checkpoint.read(tmp_path / "model")
+    path = tmp_path / "model"
+    checkpoint.write(path, model)
+    header, tensors = sealed_file.read(path)
+    header["characters"] = "".join(map(chr, range(0x10000, 0x20000)))
+    header["model"]["vocab_size"] = 0x10000
+    sealed_file.write(path, header, tensors)
+    with pytest.raises(CheckpointError, match=r"`ngram_order` 1: .* 65,535 distinct .* has 65,536"):
+        checkpoint.read(path)
 
 
 def test_entries_that_later_versions_add_are_passed_over(tmp_path: Path) -> None:

@@ -94,6 +94,20 @@ def test_a_model_learns_from_a_pipe_and_its_reader_may_leave(cli: Run, tmp_path:
     assert cli("eval", "piped").returncode == 0  # its text was kept with the run
 
 
+def test_counts_that_a_file_has_no_room_for_are_left_out_and_said(
+    cli: Run, text_file: Path
+) -> None:
+    asked = ["--steps", "2", "--ngram-order", "8", *SMALL]
+    assert "left out" not in cli("train", text_file.name, *asked).stderr.decode()
+    shown = cli("train", text_file.name, "--ngram-size", "10k", *asked).stderr.decode()
+    assert re.search(
+        r"^contexts of n-grams that occur less than \d+ times are left out, for the counts to take "
+        r"10,000 bytes \(--ngram-size\) at most$",
+        shown,
+        re.MULTILINE,
+    ), shown
+
+
 def test_verbose_shows_the_plan_the_reasons_every_evaluation_and_samples(
     cli: Run, text_file: Path
 ) -> None:
@@ -274,6 +288,7 @@ BAD_COMMANDS = [
     ("train animals.txt --hidden-size 0", 2, "--hidden-size 0"),
     ("train animals.txt --engine native --cell jordan", 2, "--cell jordan runs on reference only"),
     ("train animals.txt --val-frac 1", 2, "--val-frac 1"),
+    ("train symbols.txt --ngram-order 5", 2, "--ngram-order 5: n-grams are counted of 65,535"),
     ("train --resume nobody", 1, "no run named 'nobody'"),
     ("compare animals.txt --cells gru,elman", 2, "--cells: no cell 'elman'; there are rnn, gru"),
     ("compare animals.txt --epochs 9 --steps 5", 2, "--steps and --epochs both say how much"),
@@ -306,6 +321,7 @@ def test_a_mistake_is_one_clear_line(
     (folder / "short.txt").write_text("abcdef")
     (folder / "same.txt").write_text("a" * 100)
     (folder / "latin.txt").write_bytes(b"good\nbad \xe9t\n")
+    (folder / "symbols.txt").write_text("".join(map(chr, range(0x20000, 0x31170))), "utf-8")
     whole = model_file.read_bytes()
     (folder / "truncated").write_bytes(whole[:-1])
     (folder / "flipped").write_bytes(whole[:-9] + bytes([whole[-9] ^ 4]) + whole[-8:])

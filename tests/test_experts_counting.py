@@ -1,6 +1,7 @@
 """Counting what follows each context: numpy against a plain Counter, and C++ against numpy."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from charrnn.experts.counting import count, count_with_numpy
 from charrnn.experts.layout import size_in_file
 from charrnn.experts.rule import LEAST_LONG, LONG, Rule
 from charrnn.experts.table import ROOT, Table
+from charrnn.experts.text_counts import TextCounts
 from charrnn.native import _native
 from tests.conftest import TEXT
 
@@ -192,6 +194,29 @@ def test_a_long_text_is_counted_in_blocks() -> None:
         first = 1 + number * len(split) // BLOCKS
         np.testing.assert_array_equal(block[1:], whole.symbols[first : first + 10])
     np.testing.assert_array_equal(np.unique(text.folds), [*range(FOLDS), NOT_COUNTED])
+
+
+def test_what_is_left_out_of_a_table_is_said() -> None:
+    split, vocab_size = training_split("text")
+    rule = Rule(order=8)
+    whole = TextCounts(split)
+    table = whole.table(vocab_size, rule)
+    assert table is not None
+    assert whole.notes(rule) == whole.notes(Rule(order=0)) == ()
+    part = TextCounts(split, most=640)
+    assert part.table(vocab_size, rule) is not None
+    assert part.table(vocab_size, Rule(order=3)) is not None  # made from the other
+    expected = (
+        f"a long text: of its {len(split):,} characters to train on, the n-grams of 640 are "
+        "counted, in 64 parts spread over it",
+    )
+    assert part.notes(rule) == part.notes(Rule(order=3)) == expected
+    small = replace(rule, most_bytes=size_in_file(table) // 5)
+    assert whole.table(vocab_size, small) is not None
+    _, raised = count(CountedText.of(split, vocab_size), small)
+    (note,) = whole.notes(small)
+    assert note.startswith(f"contexts of n-grams that occur less than {raised} times are left out")
+    assert f"{small.most_bytes:,} bytes (`ngram_size`)" in note
 
 
 def test_no_record_is_counted_in_part() -> None:

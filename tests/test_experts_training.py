@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from charrnn.experts.codes import COUNT_OF_CODE, bucket_of, code_of
 from charrnn.experts.counted_text import CountedText
 from charrnn.experts.counting import count
 from charrnn.experts.table import Table
+from charrnn.inference.held_out import HeldOutNetwork
+from charrnn.inference.scoring import evaluate
 from charrnn.model.config import ModelConfig
 from charrnn.plan.config import StepConfig
 from charrnn.plan.engines import EngineName
@@ -244,6 +247,37 @@ def test_nothing_is_learned_of_a_random_text() -> None:
         if step % 20 == 19 and step >= 100:
             losses.append(trainer.report().train_nats)
     assert np.mean(losses) >= math.log(6) - 0.01
+
+
+@pytest.mark.parametrize(
+    ("text", "splits"),
+    [
+        ("the cat sat on the mat, he did", {}),
+        ("ab" * 11, {}),  # of nineteen symbols, at most three are of one fold
+        ("abba" * 90, {}),
+        ("ab\ncd", {"val_frac": 0.4}),  # most folds are empty
+        ("a\nb\nb\na\nc\n" * 4, {"records": "line"}),
+        ("\n" * 40 + "a\n" * 5, {"records": "line"}),
+        ("ab\nc\nd\n", {"records": "line", "val_frac": 0.4}),
+        ("abbabaab" * 20, {"split": "streams", "num_streams": 3, "stream_unit": 2}),
+    ],
+)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_smallest_texts_are_learned_with_experts(
+    engine: EngineName, text: str, splits: dict[str, object]
+) -> None:
+    corpus = corpus_of(text, **splits)
+    split = corpus.split("train")
+    config, _ = model_and_table(corpus, order=16)
+    batch_size, seq_len = split.fitted_sizes(3, 2)
+    step = StepConfig(batch_size=batch_size, seq_len=seq_len, engine=engine)
+    trainer = Trainer(split, replace(config, ngram_dropout=0.3), OptimizerConfig(), step, 9)
+    for _ in range(9):
+        trainer.step()
+    assert trainer.is_finite()
+    assert trainer.model.table is not None
+    network = HeldOutNetwork(config, trainer.model.weights(), trainer.model.table)
+    assert math.isfinite(evaluate(network, split).windows.nats)
 
 
 def test_the_probabilities_of_all_symbols_sum_to_one() -> None:

@@ -12,7 +12,7 @@ from charrnn.experts.layout import (
     size_in_file,
     to_tensors,
 )
-from charrnn.experts.table import MOST_SYMBOLS
+from charrnn.experts.rule import MOST_SYMBOLS
 from charrnn.model.checkpoint import Weights
 from charrnn.model.config import ModelConfig
 from tests.conftest import random_checkpoint

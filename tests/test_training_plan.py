@@ -98,6 +98,20 @@ def test_options_out_of_range_are_usage_errors(options: dict[str, Any], message:
         TrainingRequest(**options)
 
 
+def test_a_text_of_too_many_symbols_is_learned_without_experts() -> None:
+    text = "".join(map(chr, range(0x20000, 0x31170)))  # 70,000 ideographs and unassigned ones
+    options = {"steps": 2, "hidden_size": 3, "embedding_size": 2, "batch_size": 2, "seq_len": 2}
+    plan, notes = planned(text, FixedMachine, **options)
+    assert plan.model.ngram_order == 0
+    assert notes == (
+        "the text has 70,000 distinct characters: too many for n-gram experts, which know 65,535 "
+        "at most; the net learns alone",
+    )
+    assert planned(text, FixedMachine, ngram_order=0, **options)[1] == ()
+    with pytest.raises(UsageError, match=r"`ngram_order` 5: .* this text has 70,000; leave it out"):
+        planned(text, FixedMachine, ngram_order=5, **options)
+
+
 def test_a_plan_survives_the_round_trip(tmp_path: Path) -> None:
     plan, _ = planned(steps=7, exclude=("*.log", "old"), clip_value=0.5)
     plan = replace(plan, init=InitialModel("old", "/old/model.safetensors", "0" * 64))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from charrnn.cli.arguments import format_duration
+from charrnn.cli.flags import with_flags
 from charrnn.cli.model_facts import architecture, privacy_rows, validation_bits
 from charrnn.cli.plan_rows import opening_rows, plan_rows
 from charrnn.cli.progress_lines import ProgressLines
@@ -117,7 +118,7 @@ class TrainingDisplay:
         self._begin(event)
         print_labelled(self._console, opening_rows(plan, event.folder, event.elapsed_s))
         for note in event.notes:
-            self._print(note)
+            self._print(with_flags(note))
         if self._verbose:
             print_labelled(self._console, plan_rows(plan))
         if self._verbose and not plan.from_step:

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from charrnn.experts.codes import CODES
-from charrnn.experts.rule import BUCKETS
-from charrnn.experts.table import MOST_SYMBOLS, Table
+from charrnn.experts.rule import BUCKETS, MOST_SYMBOLS
+from charrnn.experts.table import Table
 
 Tensors = Mapping[str, NDArray[Any]]
 SYMBOLS, CODES_NAME = "experts.symbols", "experts.codes"

@@ -11,6 +11,8 @@ BUCKETS = LEVELS * KINDS
 """How many buckets there are: a class of each sort. What a count is worth depends on both."""
 MOST_ORDER = 16
 """Length of the longest contexts that may be counted."""
+MOST_SYMBOLS = 65535
+"""The largest vocabulary that contexts are counted of."""
 LONG = 6
 """The shortest context that counts as long: what follows it is often what one person wrote once."""
 LEAST_LONG = 2

@@ -23,8 +23,6 @@ from charrnn.experts.rule import BUCKETS
 if TYPE_CHECKING:  # the compiled module may be missing
     from charrnn.native import _native
 
-MOST_SYMBOLS = 65535
-"""The largest vocabulary that contexts are counted of."""
 NONE = -1
 """The node of a context that was never seen."""
 ROOT = 0

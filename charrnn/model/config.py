@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from charrnn.errors import UsageError
-from charrnn.experts.rule import BUCKETS, LONG, MOST_ORDER, Rule
+from charrnn.experts.rule import BUCKETS, LONG, MOST_ORDER, MOST_SYMBOLS, Rule
 from charrnn.model.cells import CELLS, CellName, Shapes
 from charrnn.options import BY_PLAN, Range, check_options, option
 
@@ -112,6 +112,11 @@ class ModelConfig:
         if type(self.vocab_size) is not int or not 1 <= self.vocab_size <= 0x110000:
             raise UsageError(
                 f"vocab_size {self.vocab_size}: must be a whole number from 1 to {0x110000}"
+            )
+        if self.ngram_order and self.vocab_size > MOST_SYMBOLS:
+            raise UsageError(
+                f"`ngram_order` {self.ngram_order}: n-grams are counted of {MOST_SYMBOLS:,} "
+                f"distinct characters at most, and this text has {self.vocab_size:,}; leave it out"
             )
 
     @property

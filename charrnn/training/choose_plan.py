@@ -15,7 +15,7 @@ from charrnn.corpus.progress import silent
 from charrnn.corpus.split import Split
 from charrnn.cpus import affordable_threads
 from charrnn.engines.selection import COST_OF_MISSING, MISSING, Kind, candidates
-from charrnn.experts.table import MOST_SYMBOLS
+from charrnn.experts.rule import MOST_SYMBOLS
 from charrnn.experts.text_counts import TextCounts
 from charrnn.model.config import ModelConfig
 from charrnn.plan.budget import (
@@ -109,6 +109,7 @@ def make_plan(
     train, validation = corpus.split("train"), len(corpus.split("validation"))
     step, notes = _fit_to_text(request, train)
     notes = (*notes, *_note_on_missing_engine(request, step))
+    notes = (*notes, *_note_on_many_symbols(request, len(corpus.vocabulary)))
     torch.set_num_threads(step.threads)
     budget_s = _budget(request)
     reading = Reading(train, step)
@@ -233,6 +234,16 @@ def _note_on_missing_engine(request: TrainingRequest, step: StepConfig) -> tuple
     if wanted and request.cell in ENGINE_CELLS["native"] and not native.is_built():
         return (f"{COST_OF_MISSING}: {MISSING}",)
     return ()
+
+
+def _note_on_many_symbols(request: TrainingRequest, vocab_size: int) -> tuple[str, ...]:
+    """A note where the plan leaves n-gram experts out because the text has too many symbols."""
+    if "ngram_order" in request.given or vocab_size <= MOST_SYMBOLS:
+        return ()
+    return (
+        f"the text has {vocab_size:,} distinct characters: too many for n-gram experts, which know "
+        f"{MOST_SYMBOLS:,} at most; the net learns alone",
+    )
 
 
 def _choose_model(

@@ -65,12 +65,14 @@ class TrainingRun:
         self.plan = plan
         self.folder = folder
         torch.set_num_threads(plan.step.threads)
-        self._notes = notes
         self._record_end = corpus.record_end
         self._vocabulary = corpus.vocabulary
+        train = corpus.split("train")
+        counts = counts or TextCounts(train)
         self._trainer = Trainer(
-            corpus.split("train"), plan.model, plan.optimizer, plan.step, plan.run.steps, counts
+            train, plan.model, plan.optimizer, plan.step, plan.run.steps, counts
         )
+        self._notes = (*notes, *counts.notes(plan.model.ngram_rule))
         if start is not None:
             model = self._trainer.model
             model.load_weights(start.remapped(corpus.vocabulary, model.weights()))
