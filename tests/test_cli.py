@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import charrnn
@@ -97,6 +98,8 @@ def test_a_model_learns_from_a_pipe_and_its_reader_may_leave(cli: Run, tmp_path:
 def test_counts_that_a_file_has_no_room_for_are_left_out_and_said(
     cli: Run, text_file: Path
 ) -> None:
+    letters = np.random.default_rng(0).integers(97, 123, 6000)
+    text_file.write_text("".join(map(chr, letters)))
     asked = ["--steps", "2", "--ngram-order", "8", *SMALL]
     assert "left out" not in cli("train", text_file.name, *asked).stderr.decode()
     shown = cli("train", text_file.name, "--ngram-size", "10k", *asked).stderr.decode()
