@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from charrnn.corpus.split import Split
 from charrnn.engines.selection import Kind, make_engine
@@ -119,9 +120,10 @@ class Machine:
         trainer = part.trainers[fastest]
         mean_step_s = mean_seconds(trainer.step, stepping_s, part.rounds) / part.share
         timed = trainer.model.config
-        judged_s = _judging_seconds(timed, weights, self._step.threads)
+        text = np.asarray(self._split.ids[: CHUNK * STREAMS], np.int64)
+        judged_s = _judging_seconds(timed, weights, self._step.threads, text)
         engine = make_engine(fastest[0], "fp32", self._step.threads)
-        eval_s = _evaluation_seconds(TorchScorer(trainer.model, engine), reading_s)
+        eval_s = _evaluation_seconds(TorchScorer(trainer.model, engine), text, reading_s)
         narrower = timed.num_parameters() / model.num_parameters()
         return fastest, Speeds(mean_step_s, narrower / eval_s, narrower / judged_s)
 
@@ -169,22 +171,30 @@ def _narrowed(model: ModelConfig) -> ModelConfig:
     return replace(model, hidden_size=max(1, int(model.hidden_size * math.sqrt(ratio))))
 
 
-def _judging_seconds(model: ModelConfig, weights: Weights, threads: int) -> float:
+def _judging_seconds(
+    model: ModelConfig, weights: Weights, threads: int, text: NDArray[np.int64]
+) -> float:
     """Seconds in which every sampling precision, one after another, reads one character."""
     networks = [make_network(model, weights, name, threads) for name in SAMPLING_PRECISIONS]
-    return sum(_reading_seconds(network, SHORT_READING, 0.0, rounds=1) for network in networks)
+    return sum(_reading_seconds(network, text, SHORT_READING, 0.0, 1) for network in networks)
 
 
-def _evaluation_seconds(scorer: Scorer, seconds: float) -> float:
+def _evaluation_seconds(scorer: Scorer, text: NDArray[np.int64], seconds: float) -> float:
     """Seconds in which `scorer` reads one character in parallel streams; timed for `seconds`."""
-    char_s = _reading_seconds(scorer, SHORT_READING, 0.0, rounds=1)
+    char_s = _reading_seconds(scorer, text, SHORT_READING, 0.0, rounds=1)
     steps = CHUNK if char_s * CHUNK * STREAMS < seconds else SHORT_READING
-    return _reading_seconds(scorer, steps, seconds)
+    return _reading_seconds(scorer, text, steps, seconds)
 
 
-def _reading_seconds(scorer: Scorer, steps: int, seconds: float, rounds: int = ROUNDS) -> float:
-    """Median seconds for each character of windows of `steps` characters in parallel streams."""
-    window = np.zeros((steps, STREAMS), np.int64)  # (T, B)
+def _reading_seconds(
+    scorer: Scorer, text: NDArray[np.int64], steps: int, seconds: float, rounds: int = ROUNDS
+) -> float:
+    """Median seconds for each character of windows of `steps` characters in parallel streams.
+
+    They are those of `text` (N,), over and over if it has too few: n-gram experts are slow where
+    a context has been seen.
+    """
+    window = np.resize(text, (STREAMS, steps)).T  # (T, B)
     state = scorer.initial_state(STREAMS)
     score = {"": lambda: scorer.score(window, window, state)}
     return median_seconds(score, seconds, rounds)[""] / window.size
