@@ -5,7 +5,7 @@ into the one before (Williams & Peng 1990; Sutskever 2013, section 2.8.6).
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,9 +29,11 @@ from charrnn.training.dropout import draw_mask
 from charrnn.training.learning_rate import Schedule, learning_rate
 from charrnn.training.optimizer import make_optimizer
 
-MIXER = OptimizerConfig(lr=0.02, weight_decay=0.0, clip_norm=0.0)
+MIXER = OptimizerConfig(lr=0.02, clip_norm=0.0)
 """How the experts' parameters are learned: at this rate where the net's is highest, on the net's
-schedule, and neither with decay nor with clipping."""
+schedule and with its weight decay, and never clipped. Without decay a net that read 50,000
+characters often trusted its counts so much that it was worse than alone on another part of the
+book (docs/experiments/experts.md)."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,8 @@ class Trainer:
         self._native_threads = config.threads if config.engine == "native" else 0
         net, experts = self.model.net_parameters(), self.model.expert_parameters()
         self._optimizer = make_optimizer(net.values(), optimizer, self._native_threads)
-        self._mixer = make_optimizer(experts.values(), MIXER, self._native_threads)
+        mixer = replace(MIXER, weight_decay=optimizer.weight_decay)
+        self._mixer = make_optimizer(experts.values(), mixer, self._native_threads)
         self._carried = self.model.initial_state(config.batch_size)
         self._nats = torch.zeros((), device=self._device)
         self._counted = 0
