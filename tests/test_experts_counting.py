@@ -106,7 +106,7 @@ def expected_codes(grams: dict[Gram, Counter[int]], rule: Rule, raised: int) -> 
 
 
 def codes_in(table: Table) -> dict[Gram, Any]:
-    """The same, read from a table."""
+    """(the code of the count, those of the held-out counts) of each gram in a table."""
     assert table.held_out is not None
     found = {}
     level: dict[int, Gram] = {ROOT: ()}

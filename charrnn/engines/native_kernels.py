@@ -118,8 +118,8 @@ class _Layer(torch.autograd.Function):
 class _Loss(torch.autograd.Function):
     """The mean nats of targets (N,) decoded from x (N, H) times mask (N, H).
 
-    With experts, `weight` (V + K, H) has the gates below the decoder, and `context` says which
-    contexts the rows have.
+    With `experts`, which say what contexts the rows have, `weight` (V + K, H) has their gates below
+    the decoder, and `shares` are theirs, named once more for their gradient.
     """
 
     @staticmethod
@@ -214,7 +214,7 @@ class NativeEngine:
             (self.precision, self.threads),
             hidden.flatten(0, 1),
             None if mask is None else _plain(mask.flatten(0, 1)),
-            weight if experts is None else torch.cat([weight, experts.gate]),
+            _with_gates(weight, experts),
             bias,
             targets.flatten(),
             None if experts is None else experts.shares,
@@ -233,7 +233,7 @@ class NativeEngine:
             threads=self.threads,
             x=_plain(hidden.flatten(0, 1)),
             mask=None,
-            weight=_plain(weight if experts is None else torch.cat([weight, experts.gate])),
+            weight=_plain(_with_gates(weight, experts)),
             bias=_plain(bias),
             targets=targets.flatten(),
             nats=torch.empty(()),
@@ -288,6 +288,11 @@ def _plain(tensor: Tensor) -> Tensor:
 
 def _plain_or_none(tensor: Tensor | None) -> Tensor | None:
     return None if tensor is None else _plain(tensor)
+
+
+def _with_gates(weight: Tensor, experts: Experts | None) -> Tensor:
+    """The decoder's matrix (V, H) with the gates of experts below it, if any: (V + K, H)."""
+    return weight if experts is None else torch.cat([weight, experts.gate])
 
 
 def _contexts(experts: Experts | None) -> dict[str, Any]:

@@ -61,7 +61,7 @@ class Table:
 
     @cached_property
     def native(self) -> "_native.NgramTable":
-        """The same for our C++ kernels. Raises ImportError if they were not compiled."""
+        """What our C++ kernels take in its place. Raises ImportError if they were not compiled."""
         from charrnn.native import _native
 
         return _native.NgramTable(

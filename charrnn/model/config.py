@@ -61,7 +61,6 @@ class ModelConfig:
         within=Range(0, below=1),
         default_words=BY_PLAN,
     )
-
     ngram_order: int = option(
         0,
         "Length of the longest contexts of which it is counted what follows them in the text: "
